@@ -1,0 +1,59 @@
+# Every goal sets up what it needs: a virtual environment in .venv with spqc and its tools, made once.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.spqc-installed
+WORKERS ?= 2
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+.PHONY: help setup demo test test-slow lint format bench-cpu clean
+
+help:  ## Show this help
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(STAMP)  ## Make .venv with spqc and its tools
+
+# torch first and pinned: no other package may choose its build.
+$(STAMP): pyproject.toml
+	@test -n "$(PYTHON)" || { echo "error: Python 3.11 or newer is needed"; exit 2; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "error: $(PYTHON) is older than Python 3.11; set PYTHON=/path/to/python3.11"; exit 2; }
+	@echo "Setting up $(VENV) (once; a few minutes)"
+	@test -x $(BIN)/python || "$(PYTHON)" -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet "torch==2.13.0"
+	@$(BIN)/python -m pip install --quiet --editable '.[torch,dev]'
+	@touch $@
+
+demo: $(STAMP)  ## Compile the trained digits network, run it, prove it exact, measure it
+	@mkdir -p out
+	@echo "1. Compile a trained network (4-bit power-of-two weights, ternary membrane) for this machine"
+	$(BIN)/spqc compile examples/digits.pt --target llvm -o out/digits.spqc
+	@echo; echo "2. Run it on the real test images"
+	$(BIN)/spqc run out/digits.spqc --data digits
+	@echo; echo "3. Compare every spike, state, mask and logit with PyTorch and with the interpreter"
+	$(BIN)/spqc verify examples/digits.pt out/digits.spqc
+	@echo; echo "4. Measure it beside PyTorch eager"
+	$(BIN)/spqc bench out/digits.spqc --model examples/digits.pt --threads 1
+	@echo; echo "5. Look inside"
+	$(BIN)/spqc inspect out/digits.spqc
+
+test: $(STAMP)  ## The default tests
+	$(BIN)/python -m pytest -n $(WORKERS) -m "not slow and not device"
+
+test-slow: $(STAMP)  ## The slow tests
+	$(BIN)/python -m pytest -n $(WORKERS) -m "slow and not device"
+
+lint: $(STAMP)  ## ruff and mypy --strict
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: $(STAMP)  ## Let ruff mend what it can
+	$(BIN)/ruff check --fix .
+
+bench-cpu: $(STAMP)  ## Measured speed against PyTorch eager, one thread and two
+	@mkdir -p out
+	$(BIN)/spqc compile examples/digits.pt --target llvm -o out/digits.spqc
+	$(BIN)/spqc bench out/digits.spqc --model examples/digits.pt --threads 1 --repeats 300 --batch 1 --batch 32 --batch 256
+
+clean:  ## Remove what was built, but for .venv
+	rm -rf out build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,214 @@
+"""Fold batch norm, masks, threshold, leak, reset and quantiser into integer threshold tables.
+
+For one channel and one stored state the neuron's outcome is a monotone staircase of the integer it reads (semantics,
+the ternary-state theorem). The steps are found by bisection of the very operators that the interpreter runs,
+so that the table repeats their float32 roundings bit for bit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import numpy as np
+
+from spqc.contracts import Module, Pass
+from spqc.ir import Array, Graph, Op, Value
+from spqc.ir.ops import Add, Affine, Automaton, Gate, Neuron, SpatialMask
+from spqc.ir.ranges import bounds
+from spqc.ir.rewrite import with_data
+from spqc.ir.types import Type, signed_type
+
+
+@dataclass(frozen=True)
+class FoldNeurons(Pass):
+    """Turn each neuron that one integer decides into an automaton of at most `limit` thresholds a channel."""
+
+    limit: int = 4096
+    name: ClassVar[str] = "fold-neurons"
+
+    def run(self, module: Module) -> Module:
+        if not isinstance(module, Graph):
+            return module
+        for op in module.ops:
+            if isinstance(op, Neuron):
+                module = _fold(module, op, self.limit)
+        return module
+
+
+@dataclass(frozen=True)
+class _Chain:
+    """The operators between an integer and a neuron: `ops` in order, `n` what they read first."""
+
+    ops: tuple[Op, ...]
+    n: Value
+    identity: Value | None
+    gate: Value | None
+
+
+def _chain(graph: Graph, neuron: Neuron) -> _Chain | None:
+    """Return the chain that feeds a neuron, or None where it does not come from one integer a neuron."""
+    ops: list[Op] = []
+    identity = gate = None
+    current = neuron.inputs[0]
+    while True:
+        op = graph.producers.get(current.name)
+        if isinstance(op, Affine):
+            return _Chain((op, *reversed(ops)), op.inputs[0], identity, gate)
+        if isinstance(op, Gate) and gate is None:
+            gate = op.inputs[1]
+        elif isinstance(op, Add) and identity is None and op.type_of(1).is_integer and op.type_of(1).encoding != "fixed":
+            identity = op.inputs[1]
+        elif not isinstance(op, SpatialMask):
+            return None
+        ops.append(op)
+        current = op.inputs[0]
+
+
+@dataclass(frozen=True)
+class _Staircase:
+    """Evaluates the chain and its neuron on [rows, channels] arrays, as an index of the outcome ladder.
+
+    The ladder holds the silent states in ascending order, then the firing ones: potentials climb it.
+    """
+
+    graph: Graph
+    chain: _Chain
+    neuron: Neuron
+
+    @property
+    def codes(self) -> tuple[int, ...]:
+        return tuple(range(self.neuron.low, self.neuron.high + 1))
+
+    @property
+    def ladder(self) -> tuple[tuple[int, int], ...]:
+        """The outcomes (spike, next state code) in the order that a rising potential meets them."""
+        hard = self.neuron.reset == "hard"
+        return tuple((0, code) for code in self.codes) + tuple((1, code) for code in ((0,) if hard else self.codes))
+
+    def outcome(self, n: Array, code: Array, identity: Array, gate: int = 1) -> Array:
+        found = {self.chain.n.name: n}
+        for op in self.chain.ops:
+            extra = [self._operand(v, found, identity, gate, n) for v in op.inputs[1:]]
+            found[op.out.name] = op.evaluate(found[op.inputs[0].name], *extra)[0]
+        spike, following = self.neuron.evaluate(found[self.neuron.inputs[0].name], code)
+        rank = {outcome: index for index, outcome in enumerate(self.ladder)}
+        lookup = np.array([[rank.get((s, c), -1) for c in self.codes] for s in (0, 1)])
+        return np.asarray(lookup[spike, following - self.neuron.low])
+
+    def _operand(self, value: Value, found: dict[str, Array], identity: Array, gate: int, n: Array) -> Array:
+        if self.chain.identity is not None and value == self.chain.identity:
+            return identity
+        if self.chain.gate is not None and value == self.chain.gate:
+            return np.full(n.shape, gate, np.int64)
+        return np.asarray(self.graph.data[value.name]).astype(value.type.dtype)
+
+
+def _fold(graph: Graph, neuron: Neuron, limit: int) -> Graph:
+    chain = _chain(graph, neuron)
+    if chain is None or neuron.leak < 0:
+        return graph
+    identities = _identities(graph, chain)
+    stairs = _Staircase(graph, chain, neuron)
+    rows, steps = len(stairs.codes) * identities, len(stairs.ladder) - 1
+    if rows * steps > limit:
+        return graph
+    scale = graph.data[chain.ops[0].inputs[1].name]
+    direction = np.where(scale < 0, -1, 1).astype(np.int64)
+    theta = _thresholds(stairs, direction, identities, steps, *_range(graph, chain.n, direction))
+    rest = _rest(stairs, identities) if chain.gate is not None else ()
+    if rest is None:
+        return graph
+    return _replace_neuron(graph, neuron, chain, stairs, theta, direction, identities, rest)
+
+
+def _identities(graph: Graph, chain: _Chain) -> int:
+    if chain.identity is None:
+        return 1
+    return int(bounds(graph, chain.identity.name)[1].max()) + 1
+
+
+def _range(graph: Graph, n: Value, direction: Array) -> tuple[Array, Array]:
+    """Return the smallest and largest directed integer of each channel."""
+    low, high = (np.broadcast_to(b, direction.shape) for b in bounds(graph, n.name))
+    return np.where(direction > 0, low, -high), np.where(direction > 0, high, -low)
+
+
+def _thresholds(stairs: _Staircase, direction: Array, identities: int, steps: int, low: Array, high: Array) -> Array:
+    """Return theta[row, k, c]: the smallest directed n whose outcome is above k, one past the range where none is.
+
+    Rows and steps lie along the batch axis, so that one evaluation moves every bisection forward.
+    """
+    rows = [(code, identity) for code in stairs.codes for identity in range(identities)]
+    code, identity = (np.repeat([row[i] for row in rows], steps) for i in (0, 1))
+    wanted = np.tile(np.arange(steps), len(rows))[:, None]
+    shape = (len(rows) * steps, len(direction))
+    code, identity = (np.ascontiguousarray(np.broadcast_to(v[:, None], shape)) for v in (code, identity))
+    first, last = np.broadcast_to(low, shape).copy(), np.broadcast_to(high, shape) + 1
+    while (active := first < last).any():
+        middle = (first + last) // 2
+        passed = stairs.outcome(np.minimum(middle, high) * direction, code, identity) > wanted
+        last = np.where(active & passed, middle, last)
+        first = np.where(active & ~passed, middle + 1, first)
+    return np.asarray(last.reshape(len(rows), steps, len(direction)))
+
+
+def _rest(stairs: _Staircase, identities: int) -> tuple[int, ...] | None:
+    """Return the outcome of each state when the gate is closed, or None where it still depends on something."""
+    found = []
+    channels = stairs.chain.n.type.shape[0]
+    for code in stairs.codes:
+        seen = {
+            int(v)
+            for identity in range(identities)
+            for n in (-1, 0, 1)
+            for v in np.unique(stairs.outcome(*(np.full((1, channels), k) for k in (n, code, identity)), gate=0))
+        }
+        if len(seen) != 1:
+            return None
+        found.append(seen.pop())
+    return tuple(found)
+
+
+def _replace_neuron(
+    graph: Graph,
+    neuron: Neuron,
+    chain: _Chain,
+    stairs: _Staircase,
+    theta: Array,
+    direction: Array,
+    identities: int,
+    rest: tuple[int, ...],
+) -> Graph:
+    stem = "@theta." + neuron.outputs[0].name[1:]
+    type_ = signed_type(int(theta.min()), int(theta.max()), theta.shape)
+    constants = [Value(stem, replace(type_, clock="const"))]
+    arrays = {stem: theta}
+    extra: dict[str, Value] = {}
+    if chain.identity is not None:
+        extra["identity"] = chain.identity
+    if (direction < 0).any():
+        extra["direction"] = Value("@direction." + neuron.outputs[0].name[1:], Type("int", 2, direction.shape, "const"))
+        constants.append(extra["direction"])
+        arrays[extra["direction"].name] = direction
+    if chain.gate is not None:
+        extra["gate"] = chain.gate
+    automaton = Automaton(
+        (chain.n, neuron.inputs[1], constants[0], *extra.values()),
+        neuron.outputs,
+        neuron.origin,
+        following=tuple(code for _, code in stairs.ladder),
+        fires=len(stairs.codes),
+        identities=identities,
+        rest=rest,
+        reads=tuple(extra),
+    )
+    return replace(
+        graph,
+        ops=tuple(automaton if op is neuron else op for op in graph.ops),
+        constants=(*graph.constants, *constants),
+        data=with_data(graph, arrays),
+    )
+
+
+PLUGIN = FoldNeurons

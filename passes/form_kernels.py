@@ -1,0 +1,121 @@
+"""Cut the graph into kernels: a weighted sum, what follows it element by element, and the pooling of its spikes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from spqc.contracts import Module, Pass
+from spqc.ir import Graph, Op, Value
+from spqc.ir.ops import (
+    Add,
+    Affine,
+    Automaton,
+    Bias,
+    Conv2d,
+    Flatten,
+    Gate,
+    GlobalSum,
+    Greater,
+    Linear,
+    MaxPool,
+    Neuron,
+    Repeat,
+    SpatialMask,
+    SumPool,
+)
+from spqc.ir.program import Buffer, Kernel, Program
+
+_FOLLOWERS = (Bias, Affine, Add, Gate, SpatialMask, Greater, Neuron, Automaton)
+_VIEWS = (Repeat, Flatten)
+
+
+@dataclass(frozen=True)
+class FormKernels(Pass):
+    """Group operators into kernels; the values between kernels become buffers."""
+
+    name: ClassVar[str] = "form-kernels"
+
+    def run(self, module: Module) -> Module:
+        if not isinstance(module, Graph):
+            return module
+        kernels = tuple(Kernel(f"k{i}", ops, _time(ops)) for i, ops in enumerate(_regions(module)))
+        return Program(module, kernels, _buffers(module, kernels))
+
+
+def _time(ops: tuple[Op, ...]) -> str:
+    return "once" if all(v.type.clock == "const" for v in ops[-1].outputs) else "stepped"
+
+
+def _regions(graph: Graph) -> list[tuple[Op, ...]]:
+    """Return the regions in the order of their last operators, so that every operand of a region is there before it."""
+    taken: set[str] = set()
+    found: list[tuple[int, tuple[Op, ...]]] = []
+    place = {op.out.name: i for i, op in enumerate(graph.ops)}
+    for op in graph.ops:
+        if op.out.name in taken:
+            continue
+        region = _region(graph, op, taken)
+        taken |= {o.out.name for o in region}
+        found.append((max(place[o.out.name] for o in region), region))
+    return [region for _, region in sorted(found, key=lambda item: item[0])]
+
+
+def _region(graph: Graph, first: Op, taken: set[str]) -> tuple[Op, ...]:
+    """Return the operators that run together with `first`: each the only reader of the one before."""
+    region = [first]
+    if isinstance(first, GlobalSum):
+        _extend(graph, region, (Linear, Greater))
+        return tuple(region)
+    if isinstance(first, (*_VIEWS, SumPool, MaxPool)):
+        return tuple(region)
+    while True:
+        follower = graph.only_reader(region[-1].out.name)
+        if isinstance(follower, Repeat) and _feeds_neuron(graph, follower):
+            region.append(follower)
+        elif isinstance(follower, _FOLLOWERS) and follower.out.name not in taken and follower.inputs[0] == region[-1].out:
+            region.append(follower)
+            if isinstance(follower, Automaton | Neuron):
+                _append_pool(graph, region)
+                return tuple(region)
+        else:
+            return tuple(region)
+
+
+def _feeds_neuron(graph: Graph, repeat: Repeat) -> bool:
+    """Return whether a repeated sum is what a neuron counts (and not, say, its gate)."""
+    reader = graph.only_reader(repeat.out.name)
+    return isinstance(reader, Automaton | Neuron) and reader.inputs[0] == repeat.out
+
+
+def _extend(graph: Graph, region: list[Op], kinds: tuple[type[Op], ...]) -> None:
+    for kind in kinds:
+        follower = graph.only_reader(region[-1].out.name)
+        if not isinstance(follower, kind):
+            return
+        region.append(follower)
+
+
+def _append_pool(graph: Graph, region: list[Op]) -> None:
+    """Add the pooling of the spikes where its windows do not overlap."""
+    pool = graph.only_reader(region[-1].out.name)
+    if isinstance(pool, SumPool | MaxPool) and pool.kernel == pool.stride and isinstance(region[0], Conv2d):
+        region.append(pool)
+
+
+def _buffers(graph: Graph, kernels: tuple[Kernel, ...]) -> tuple[Buffer, ...]:
+    states = {n.name for n in graph.nexts}
+    read = {v.name for k in kernels for v in k.reads} | {v.name for v in graph.outputs}
+    values = [v for k in kernels if not isinstance(k.ops[0], _VIEWS) for v in k.writes]
+    return tuple(_plain(v) for v in values if v.name in read and v.name not in states)
+
+
+def _plain(value: Value) -> Buffer:
+    """Return the unpacked buffer of a value, for one step."""
+    low, high = value.type.range
+    if value.type.encoding in ("spike", "uint") and high < 256 and low == 0:
+        return Buffer(value, "bytes", 1)
+    return Buffer(value, "words", 1, 64 if value.type.bits > 32 else 32)
+
+
+PLUGIN = FormKernels

@@ -1,0 +1,57 @@
+"""spqc: the compiler for quantised spiking neural networks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_PUBLIC = {
+    "Artifact": "Artifact",
+    "BenchReport": "BenchReport",
+    "Inspection": "Inspection",
+    "VerifyReport": "VerifyReport",
+    "bench": "bench",
+    "compile": "compile",
+    "doctor": "doctor",
+    "inspect": "inspect",
+    "list": "list_",
+    "load": "load",
+    "opt": "opt",
+    "run": "run",
+    "verify": "verify",
+}
+
+__all__ = [
+    "Artifact", "BenchReport", "Inspection", "VerifyReport", "__version__", "bench", "compile", "doctor", "inspect",
+    "load", "opt", "run", "verify",
+]  # fmt: skip
+
+if TYPE_CHECKING:
+    from spqc.api import (
+        Artifact,
+        BenchReport,
+        Inspection,
+        VerifyReport,
+        bench,
+        compile,
+        doctor,
+        inspect,
+        load,
+        opt,
+        run,
+        verify,
+    )
+
+
+def __getattr__(name: str) -> Any:
+    """Load the public functions at their first use: `import spqc` alone costs nothing."""
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'spqc' has no attribute '{name}'")
+    from spqc import api
+
+    return getattr(api, _PUBLIC[name])
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_PUBLIC})

@@ -1,0 +1,233 @@
+"""The public functions; every command of `spqc` is one call to one of them."""
+
+from __future__ import annotations
+
+import io
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from spqc import pipeline, registry
+from spqc.benchmark import BenchReport, measure_artifact
+from spqc.catalogue import Entry, entries
+from spqc.compiler import compile_model
+from spqc.contracts import Target
+from spqc.errors import InputError, UsageError
+from spqc.health import Diagnosis, diagnose
+from spqc.inspection import Inspection, inspect_path
+from spqc.ir import Array, parse_graph
+from spqc.options import fields_of, format_value, split_call
+from spqc.runtime.files import write_atomic
+from spqc.runtime.samples import random_codes
+from spqc.runtime.session import Artifact, Logits
+from spqc.sources import data_set, inputs_for, read_model
+from spqc.verification import VerifyReport, verify_model
+
+__all__ = [
+    "Artifact", "BenchReport", "Diagnosis", "Entry", "Inspection", "RunReport", "VerifyReport", "bench", "classify",
+    "compile", "data_set", "doctor", "inspect", "list_", "load", "opt", "opt_file", "read_array", "run", "save_array",
+    "train", "verify",
+]  # fmt: skip
+
+
+def compile(
+    model: Any,
+    target: str | Target = "llvm",
+    *,
+    passes: str | None = None,
+    out: str | Path | None = None,
+    dump: str | Path | None = None,
+) -> Artifact:
+    """Compile a model - a path, a live network or a graph - for a target such as `llvm{threads=2}`.
+
+    passes: a pipeline text instead of the target's own, where `default` stands for it. out: also write the artifact.
+    dump: a folder for the graph after every pass. Raises ModelError, UsageError or OutputError.
+    """
+    artifact = compile_model(model, target, passes, None if dump is None else Path(dump))
+    if out is not None:
+        artifact.save(out)
+    return artifact
+
+
+def load(path: str | Path) -> Artifact:
+    """Return the compiled network in a file; ArtifactError says what is wrong with it."""
+    return Artifact.load(path)
+
+
+def run(artifact: Artifact | str | Path, x: npt.ArrayLike) -> Logits:
+    """Return logits [N, T, classes] of inputs [N, T, ...] or [N, ...]."""
+    return _opened(artifact).run(x)
+
+
+@dataclass(frozen=True)
+class RunReport:
+    """Logits [N, T, classes], the class of each sample, and how many were right where labels were given."""
+
+    target: str
+    inputs: str
+    samples: int
+    steps: int
+    classes: int
+    predictions: list[int]
+    correct: int | None
+    logits: Logits = field(repr=False)
+
+    @property
+    def accuracy(self) -> float | None:
+        return None if self.correct is None else self.correct / self.samples
+
+
+def classify(
+    artifact: Artifact | str | Path, x: npt.ArrayLike, labels: npt.ArrayLike | None = None, inputs: str = "given inputs"
+) -> RunReport:
+    """Run a network and name the class of each sample: the greatest logit summed over the steps."""
+    opened = _opened(artifact)
+    integers = opened.executor.run(opened.feed(x))
+    samples, steps, classes = integers.shape
+    predictions = integers.sum(axis=1).argmax(axis=1)
+    correct = None if labels is None else int((predictions == np.asarray(labels)).sum())
+    logits = opened.to_logits(integers)
+    return RunReport(opened.target, inputs, samples, steps, classes, predictions.tolist(), correct, logits)
+
+
+def save_array(path: str | Path, array: npt.ArrayLike) -> None:
+    """Write an array as .npy in one step; OutputError when the disk refuses."""
+    buffer = io.BytesIO()
+    np.lib.format.write_array(buffer, np.asarray(array), allow_pickle=False)
+    write_atomic(Path(path), buffer.getvalue())
+
+
+def verify(
+    model: Any,
+    target: str | Target = "llvm",
+    artifact: Artifact | str | Path | None = None,
+    x: npt.ArrayLike | None = None,
+    samples: int | None = None,
+    seed: int = 0,
+) -> VerifyReport:
+    """Compare a model's framework, the interpreter and the artifact on every spike, state, mask and logit.
+
+    Without `artifact` the model is compiled for `target`; without `x` inputs are drawn (`samples`, `seed`): the real
+    test images where the model has some, and the report says which.
+    """
+    read = read_model(model)
+    compiled = compile_model(read, target) if artifact is None else _opened(artifact)
+    if x is None:
+        examples = inputs_for(read, _positive("samples", samples), seed)
+        return verify_model(read, compiled, examples.x, examples.description)
+    return verify_model(read, compiled, x, "given inputs")
+
+
+def bench(
+    artifact: Artifact | str | Path | None = None,
+    model: Any = None,
+    x: npt.ArrayLike | None = None,
+    *,
+    target: str = "llvm",
+    repeats: int = 100,
+    batches: tuple[int, ...] = (1, 32),
+    threads: int | None = None,
+) -> BenchReport:
+    """Measure a compiled network, and its framework's eager mode where the source model is given.
+
+    threads: how many threads the framework may use, and the target where it has the option `threads`.
+    """
+    _positive("repeats", repeats)
+    if threads is not None:
+        os.environ["OMP_NUM_THREADS"] = str(_positive("threads", threads))
+    read = None if model is None else read_model(model)
+    if artifact is None and read is None:
+        raise UsageError("there is nothing to measure", hint="give an artifact, a model, or both")
+    compiled = _opened(artifact) if artifact is not None else compile_model(read, _with_threads(target, threads))
+    if x is not None:
+        codes, description = compiled.codes(x), "given inputs"
+    elif read is not None:
+        examples = inputs_for(read, 64, 0)
+        codes, description = compiled.codes(examples.x), examples.description
+    else:
+        examples = random_codes(compiled.graph, 64, 0)
+        codes, description = examples.x, examples.description
+    return measure_artifact(compiled, read, codes, description, batches, repeats, threads)
+
+
+def inspect(path: str | Path) -> Inspection:
+    """Return what a model file or an artifact holds."""
+    return inspect_path(path)
+
+
+def opt(text: str, passes: str, data: dict[str, Array] | None = None, dump: str | Path | None = None) -> str:
+    """Return the text of a graph after some passes; some passes need the arrays of the constants, `data`."""
+    graph = parse_graph(text, data or {})
+    return str(pipeline.run(graph, pipeline.parse(passes), None if dump is None else Path(dump)))
+
+
+def opt_file(path: str | Path, passes: str | None = None, dump: str | Path | None = None) -> str:
+    """Return the text of a model after some passes: those given, or those that line 1 of a .tg file names.
+
+    The pipeline `default` stands for the passes of the target llvm.
+    """
+    found = None
+    if passes is None and Path(path).suffix == ".tg" and Path(path).is_file():
+        first = Path(path).read_text(errors="replace").partition("\n")[0]
+        found = first.removeprefix("// pipeline:").strip() if first.startswith("// pipeline:") else None
+    aliases = {"default": registry.create("targets", "llvm").pipeline()}
+    chosen = pipeline.parse(found or passes or "", aliases)
+    return str(pipeline.run(read_model(path).graph, chosen, None if dump is None else Path(dump)))
+
+
+def list_(kind: str, name: str | None = None) -> list[Entry]:
+    """Return what this installation offers: frontends, passes, targets, models or operators."""
+    return entries(kind, name)
+
+
+def doctor() -> Diagnosis:
+    """Check the installation, and every target with a tiny network."""
+    return diagnose()
+
+
+def train(
+    name: str = "digits", *, preset: str = "quant", epochs: int | None = None, seed: int = 0, out: str | Path
+) -> Any:
+    """Train a model and write its checkpoint to `out`; UsageError where torch is not installed."""
+    try:
+        from spqc.train import train as run_training
+    except ImportError as error:
+        raise UsageError(
+            f"training needs {error.name}, which is not installed", hint="pip install 'spqc[torch]'"
+        ) from None
+    return run_training(name, preset=preset, epochs=epochs, seed=seed, out=str(out))
+
+
+def read_array(path: str | Path) -> Array:
+    """Return the array in a .npy file; never unpickles. InputError for anything else."""
+    hint = "save inputs with numpy.save(path, array)"
+    try:
+        with Path(path).open("rb") as file:
+            found = np.lib.format.read_array(file, allow_pickle=False)
+    except FileNotFoundError:
+        raise InputError("there is no such file", str(path), hint) from None
+    except (OSError, ValueError, EOFError, MemoryError, SyntaxError, TypeError) as error:
+        raise InputError(f"this is not a readable .npy file: {error}", str(path), hint) from None
+    return np.asarray(found)
+
+
+def _opened(artifact: Artifact | str | Path) -> Artifact:
+    return artifact if isinstance(artifact, Artifact) else Artifact.load(artifact)
+
+
+def _positive(name: str, value: int | None) -> int | None:
+    if value is not None and value < 1:
+        raise UsageError(f"{name} must be 1 or more, not {format_value(value)}")
+    return value
+
+
+def _with_threads(target: str, threads: int | None) -> str:
+    """Return the target's text with the option `threads`, where it has one and the text does not set it."""
+    name, values = split_call(target)
+    if threads is None or "threads" in values or "threads" not in fields_of(registry.load("targets", name)):
+        return target
+    return f"{name}{{{' '.join(f'{k}={v}' for k, v in {**values, 'threads': str(threads)}.items())}}}"

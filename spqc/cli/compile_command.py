@@ -1,0 +1,38 @@
+"""`spqc compile`: a model into one artifact."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from . import shared
+
+
+@click.command("compile")
+@click.argument("model")
+@shared.target
+@click.option(
+    "-o", "--output", metavar="FILE", help="The artifact; MODEL's name with .spqc in this folder if left out."
+)
+@click.option("--passes", metavar="PIPELINE", help="Passes instead of the target's own; `default` stands for those.")
+@click.option("--dump", metavar="FOLDER", help="Write the graph after every pass into this folder.")
+@shared.as_json
+def command(model: str, target: str, output: str | None, passes: str | None, dump: str | None, as_json: bool) -> None:
+    """Compile MODEL into one artifact that runs fast and exactly."""
+    from spqc import api
+
+    path = Path(output or Path(model).with_suffix(".spqc").name)
+    artifact = api.compile(model, target, passes=passes, out=path, dump=dump)
+    found = {
+        "model": model,
+        "target": artifact.target,
+        "pipeline": artifact.contents.pipeline,
+        "output": str(path),
+        "bytes": path.stat().st_size,
+        "report": dict(artifact.contents.report),
+    }
+    if as_json:
+        shared.print_json("compile", found)
+    else:
+        print(f"compiled {model} for {artifact.target}: {path}, {found['bytes']:,} bytes")

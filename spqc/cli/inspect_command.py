@@ -1,0 +1,23 @@
+"""`spqc inspect`: what a file holds."""
+
+from __future__ import annotations
+
+import click
+
+from . import shared
+
+
+@click.command("inspect")
+@click.argument("path")
+@shared.as_json
+def command(path: str, as_json: bool) -> None:
+    """Show the signature, layers and sizes of a model or an artifact."""
+    from spqc import api
+
+    found = api.inspect(path)
+    if as_json:
+        shared.print_json("inspect", found)
+    else:
+        from spqc.report.terminal import show_inspection
+
+        show_inspection(found)

@@ -1,0 +1,24 @@
+"""`spqc list`: what this installation offers."""
+
+from __future__ import annotations
+
+import click
+
+from . import shared
+
+
+@click.command("list")
+@click.argument("kind", metavar="KIND")
+@click.argument("name", required=False)
+@shared.as_json
+def command(kind: str, name: str | None, as_json: bool) -> None:
+    """List KIND: frontends, passes, targets, models or operators; or only the one called NAME."""
+    from spqc import api
+
+    found = api.list_(kind, name)
+    if as_json:
+        shared.print_json("list", {"kind": kind, "entries": found})
+    else:
+        from spqc.report.terminal import show_entries
+
+        show_entries(found)

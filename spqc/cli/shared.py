@@ -1,0 +1,19 @@
+"""Options that several commands have."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+target = click.option(
+    "--target", default="llvm", show_default=True, metavar="TARGET", help="A target, e.g. llvm or 'llvm{threads=2}'."
+)
+
+
+def print_json(command: str, result: Any, *, leave_out: tuple[str, ...] = ()) -> None:
+    """Print a result as one JSON object on standard output."""
+    from spqc.report.machine import to_json
+
+    print(to_json(command, result, leave_out=leave_out))

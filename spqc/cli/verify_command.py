@@ -1,0 +1,35 @@
+"""`spqc verify`: exact equality, or the first difference."""
+
+from __future__ import annotations
+
+import click
+
+from . import shared
+
+
+@click.command("verify")
+@click.argument("model")
+@click.argument("artifact", required=False)
+@shared.target
+@click.option("--input", "input_path", metavar="X.npy", help="Inputs to compare on.")
+@click.option("--samples", type=int, metavar="N", help="How many samples to draw where no input is given.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of drawn inputs.")
+@shared.as_json
+def command(
+    model: str, artifact: str | None, target: str, input_path: str | None, samples: int | None, seed: int, as_json: bool
+) -> int:
+    """Compare every spike, state, mask and logit of MODEL in its framework, in the interpreter and in ARTIFACT.
+
+    Without ARTIFACT the model is compiled for --target. Exits with 1 when anything differs.
+    """
+    from spqc import api
+
+    x = None if input_path is None else api.read_array(input_path)
+    report = api.verify(model, target, artifact, x, samples, seed)
+    if as_json:
+        shared.print_json("verify", report)
+    else:
+        from spqc.report.terminal import show_verify
+
+        show_verify(report)
+    return 0 if report.equal else 1

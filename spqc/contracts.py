@@ -1,0 +1,153 @@
+"""What a plug-in implements: Frontend, Pass, Target and Executor.
+
+A plug-in is one module (or, for a target, one package) that defines `PLUGIN = <class>`; no other file changes.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from spqc.ir.graph import Graph
+from spqc.ir.program import Program
+from spqc.ir.types import Array
+
+Module = Graph | Program
+
+
+@dataclass(frozen=True)
+class Source:
+    """What the user asked to compile: a file, or a live object of a framework; `label` names it in messages."""
+
+    label: str
+    path: Path | None = None
+    model: Any = None
+
+
+class Frontend(ABC):
+    """Reads one kind of model."""
+
+    name: ClassVar[str]
+
+    @classmethod
+    @abstractmethod
+    def matches(cls, source: Source) -> bool:
+        """Return whether this frontend should read the source; looks at names and types, not into files."""
+
+    @abstractmethod
+    def load(self, source: Source) -> Graph:
+        """Return the model as a temporal graph; ModelError names the module that cannot be carried over."""
+
+    @abstractmethod
+    def observe(self, source: Source, x: Array) -> Observation:
+        """Run the model in its own framework on codes [N, T, ...] and return everything that must be equal."""
+
+    def examples(self, source: Source, samples: int, seed: int) -> Examples | None:
+        """Return real inputs of the model's own kind, or None where only random ones can be drawn."""
+        return None
+
+    def eager(self, source: Source) -> Callable[[Array], object] | None:
+        """Return the model in its own framework as a function of codes [N, T, ...], for timing; None where it has none."""
+        return None
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Inputs to show a network, what they are in words, and their classes [N] where known."""
+
+    x: Array
+    description: str
+    labels: Array | None = None
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What a network did: logits [N, T, classes], and for each layer spikes, state codes and gates [N, T, ...]."""
+
+    logits: Array
+    spikes: Mapping[str, Array]
+    states: Mapping[str, Array]
+    gates: Mapping[str, Array] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Pass(ABC):
+    """A rewrite that keeps the meaning; its dataclass fields are its options."""
+
+    name: ClassVar[str]
+
+    @abstractmethod
+    def run(self, module: Module) -> Module:
+        """Return the rewritten module, or the same object when nothing changed."""
+
+
+@dataclass(frozen=True)
+class Binary:
+    """What a target makes: files for the artifact, and what its executor must be told."""
+
+    files: Mapping[str, bytes]
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Target(ABC):
+    """A machine to compile for; its dataclass fields are its options."""
+
+    name: ClassVar[str]
+
+    @abstractmethod
+    def pipeline(self) -> str:
+        """Return the passes to run before `build`, as text."""
+
+    @abstractmethod
+    def check(self, graph: Graph) -> list[str]:
+        """Return one line for each operator that this target cannot run, with its place."""
+
+    def lowerings(self) -> Mapping[str, str]:
+        """Return the named lowered forms that `build` wants of the finished graph, each as the passes that make it."""
+        return {}
+
+    @abstractmethod
+    def build(self, graph: Graph, programs: Mapping[str, Program]) -> Binary:
+        """Return the compiled form of a graph that went through the pipeline, and of its lowered forms."""
+
+    @classmethod
+    @abstractmethod
+    def open(cls, package: Package) -> Executor:
+        """Return an executor for a built package; Unavailable says why this machine has none."""
+
+
+@dataclass(frozen=True)
+class Package:
+    """A built network as its executor sees it."""
+
+    graph: Graph
+    files: Mapping[str, bytes]
+    settings: Mapping[str, Any]
+    data: Mapping[str, npt.NDArray[np.int64]]
+
+
+class Executor(ABC):
+    """Runs one compiled network on integer codes."""
+
+    @abstractmethod
+    def run(self, x: Array) -> Array:
+        """Return integer logits [N, T, classes] for codes [N, T, ...]; [N, ...] where the input is constant in time."""
+
+    @abstractmethod
+    def trace(self, x: Array) -> Observation:
+        """Like `run`, with the spikes, state codes and gates of every layer."""
+
+    @abstractmethod
+    def step(self, frame: Array) -> Array:
+        """Advance one step by a frame [N, ...] and return integer logits [N, classes]."""
+
+    @abstractmethod
+    def reset(self) -> None:
+        """Forget the state: the next `step` is the first."""

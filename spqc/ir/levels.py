@@ -1,0 +1,37 @@
+"""The membrane quantiser as thresholds: which stored level a potential falls on.
+
+A quantiser over ascending levels is a staircase: one midpoint between neighbouring levels, and a rule for ties
+(semantics: SpQuant-SNN Eq 7; the released code sends a tie to the lower level).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from spqc.errors import ModelError
+
+Ties = Literal["down", "up", "even", "away"]
+
+TERNARY = (-1.0, 0.0, 1.0)
+
+
+def midpoints(levels: Sequence[float], ties: Ties = "down") -> tuple[tuple[float, bool], ...]:
+    """Return, for each pair of neighbouring levels, its midpoint and whether a potential equal to it rises.
+
+    The stored level's index is the number of midpoints passed: `v > middle`, or `v >= middle` where it rises.
+    """
+    if len(levels) < 2 or list(levels) != sorted(set(levels)):
+        raise ModelError(f"membrane levels must ascend, and be two or more: {list(levels)}")
+    return tuple(((low + high) / 2, _tie_rises(low, high, ties)) for low, high in zip(levels, levels[1:], strict=False))
+
+
+def _tie_rises(low: float, high: float, ties: Ties) -> bool:
+    if ties == "up":
+        return True
+    if ties == "away":
+        return abs(high) > abs(low)
+    if ties == "even":
+        step = high - low
+        return round(high / step) % 2 == 0
+    return False

@@ -1,0 +1,25 @@
+"""The operators of the temporal graph, by what they do."""
+
+from .automaton import Automaton
+from .matrix import Conv2d, Linear
+from .neuron import Neuron
+from .pointwise import Add, Affine, Bias, Flatten, Gate, Greater, Repeat, SpatialMask
+from .pooling import GlobalSum, MaxPool, SumPool
+
+__all__ = [
+    "Add",
+    "Affine",
+    "Automaton",
+    "Bias",
+    "Conv2d",
+    "Flatten",
+    "Gate",
+    "GlobalSum",
+    "Greater",
+    "Linear",
+    "MaxPool",
+    "Neuron",
+    "Repeat",
+    "SpatialMask",
+    "SumPool",
+]

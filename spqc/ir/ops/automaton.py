@@ -1,0 +1,68 @@
+"""The neuron as a finite automaton over integers: what every table-shaped neuron folds into."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from ..op import Op
+from ..types import Array, Type, state_type
+from .pointwise import per_channel
+
+
+@dataclass(frozen=True)
+class Automaton(Op):
+    """A neuron whose outcome is a staircase of its integer input n (semantics: the ternary-state theorem).
+
+    `theta[row, k, c]` are ascending thresholds; row = (state code - low) * identities + identity. The outcome is how many
+    thresholds n reaches; outcome k leads to the state `following[k]`, and spikes from `fires` on. Operands after
+    n, state and theta come in the order that `reads` names: `identity` (a residual path of small integers),
+    `direction` (+1 or -1 for each channel, multiplies n) and `gate` (a closed gate gives outcome `rest[state code - low]`).
+    """
+
+    following: tuple[int, ...] = (-1, 0, 1, 0)
+    fires: int = 3
+    identities: int = 1
+    rest: tuple[int, ...] = ()
+    reads: tuple[str, ...] = ()
+    name: ClassVar[str] = "automaton"
+
+    @property
+    def low(self) -> int:
+        return min(self.following)
+
+    @property
+    def states(self) -> int:
+        return max(self.following) - self.low + 1
+
+    def infer(self) -> tuple[Type, ...]:
+        n, state, theta = (self.type_of(i) for i in range(3))
+        self.need(n.is_integer, f"reads integers, not {n}")
+        wanted = state_type(self.low, max(self.following), n.shape)
+        self.need(state == wanted, f"keeps {wanted}, not {state}")
+        table = (self.states * self.identities, len(self.following) - 1, n.shape[0])
+        self.need(theta.is_integer and theta.shape == table, f"needs thresholds {'x'.join(map(str, table))}, not {theta}")
+        self.need(len(self.inputs) == 3 + len(self.reads), f"names {len(self.reads)} more operands than 3, not {len(self.inputs) - 3}")
+        self.need(("gate" in self.reads) == bool(self.rest), "needs `rest` exactly where it reads a gate")
+        return Type("spike", 1, n.shape), state
+
+    def operand(self, role: str) -> int | None:
+        """Return the position of an optional operand."""
+        return 3 + self.reads.index(role) if role in self.reads else None
+
+    def evaluate(self, *arrays: Array) -> tuple[Array, ...]:
+        n, code, theta = arrays[:3]
+        extra = dict(zip(self.reads, arrays[3:], strict=True))
+        row = (code - self.low) * self.identities + extra.get("identity", 0)
+        if "direction" in extra:
+            n = n * per_channel(extra["direction"], n)
+        outcome = np.zeros(row.shape, np.int64)
+        for index, thresholds in enumerate(theta):
+            passed = sum((n >= per_channel(limit, n)).astype(np.int64) for limit in thresholds)
+            outcome = np.where(row == index, passed, outcome)
+        if "gate" in extra:
+            opened = extra["gate"].reshape(*extra["gate"].shape, *(1,) * (n.ndim - extra["gate"].ndim))
+            outcome = np.where(opened != 0, outcome, np.asarray(self.rest)[code - self.low])
+        return (outcome >= self.fires).astype(np.int64), np.asarray(self.following)[outcome]

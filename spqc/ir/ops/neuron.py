@@ -1,0 +1,93 @@
+"""The spiking neuron in the words of the papers: leak, charge, fire, reset, quantise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import numpy as np
+
+from ..levels import Ties, midpoints
+from ..op import Op
+from ..types import Array, Type, state_type
+
+
+@dataclass(frozen=True)
+class Neuron(Op):
+    """Leaky integrate and fire with a quantised membrane (SpQuant-SNN Eq 1, 2, 7, 10); results: spikes and next state.
+
+    The state holds the code of a level: its index among `levels`, less the index of the level 0. In this order:
+    charge `u = leak*m + x`, fire, reset, quantise, silence; `order`, `leak_at` and `reset` choose the variants A1, A3 and A4
+    of the ambiguity register, `fire` A2, `ties` A5 and `silence` A7.
+    """
+
+    levels: tuple[float, ...] = (-1.0, 0.0, 1.0)
+    leak: float = 0.5
+    threshold: float = 1.0
+    fire: Literal["ge", "gt"] = "ge"
+    order: Literal["reset_first", "quantise_first"] = "reset_first"
+    leak_at: Literal["read", "write"] = "read"
+    reset: Literal["hard", "soft"] = "hard"
+    ties: Ties = "down"
+    silence: Literal["none", "state", "spikes", "sticky"] = "none"
+    name: ClassVar[str] = "neuron"
+
+    @property
+    def low(self) -> int:
+        """The smallest level code."""
+        return 0 if self.silence == "state" else -self.levels.index(0.0)
+
+    @property
+    def high(self) -> int:
+        return len(self.levels) - 1 - self.levels.index(0.0)
+
+    def infer(self) -> tuple[Type, ...]:
+        x, state = self.type_of(0), self.type_of(1)
+        self.need(x.encoding in ("float", "fixed"), f"charges real values, not {x}")
+        self.need(0.0 in self.levels, f"needs the level 0 among its levels, not {self.levels}")
+        wanted = state_type(self.low, self.high, x.shape)
+        self.need(state == wanted, f"keeps {wanted}, not {state}")
+        return Type("spike", 1, x.shape), state
+
+    def evaluate(self, *arrays: Array) -> tuple[Array, ...]:
+        x, code = arrays
+        u = self._carried(x)[code + self.levels.index(0.0)] + x
+        if self.order == "quantise_first":
+            u = self._in_units(self.levels, x)[self._index(u)]
+        threshold = self._in_units([self.threshold], x)[0]
+        fired = u >= threshold if self.fire == "ge" else u > threshold
+        if self.silence in ("spikes", "sticky"):
+            fired &= code >= 0
+        after = np.where(fired, u - threshold if self.reset == "soft" else u.dtype.type(0), u)
+        if self.leak_at == "write":
+            self.need(self.type_of(0).encoding == "float", "leaks on write in float only")
+            after = after * x.dtype.type(self.leak)
+        following = self._index(after) - self.levels.index(0.0)
+        if self.silence == "state":
+            following = np.maximum(following, 0)
+        if self.silence == "sticky":
+            following = np.where(code < 0, code, following)
+        return fired.astype(np.int64), following
+
+    def _carried(self, x: Array) -> Array:
+        """Return what each level brings into the next charge."""
+        if self.leak_at == "write":
+            return self._in_units(self.levels, x)
+        if self.type_of(0).encoding == "fixed":
+            return self._in_units([self.leak * level for level in self.levels], x)
+        return self._in_units(self.levels, x) * x.dtype.type(self.leak)
+
+    def _in_units(self, values: tuple[float, ...] | list[float], x: Array) -> Array:
+        """Return real values in the units of the charge: rounded to its float type, or exact multiples of its scale."""
+        scaled = np.asarray(values, np.float64) / self.type_of(0).scale
+        if self.type_of(0).encoding == "fixed":
+            self.need(bool((scaled == np.floor(scaled)).all()), f"has constants off the lattice of {self.type_of(0)}")
+        return scaled.astype(x.dtype)
+
+    def _index(self, u: Array) -> Array:
+        """Return the index of the level that each potential is stored as."""
+        passed = np.zeros(u.shape, np.int64)
+        for middle, rises in midpoints(self.levels, self.ties):
+            limit = self._in_units([middle], u)[0]
+            passed += u >= limit if rises else u > limit
+        return passed

@@ -1,0 +1,162 @@
+"""Operators that treat each element by itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import numpy as np
+
+from ..op import Op, joined_clock
+from ..types import Array, Type
+
+
+def per_channel(constant: Array, like: Array) -> Array:
+    """Return a constant with one element a channel, shaped to meet an array [N, C, ...]."""
+    return constant.reshape(-1, *(1,) * (like.ndim - 2))
+
+
+@dataclass(frozen=True)
+class Affine(Op):
+    """Batch norm in evaluation form: x = round(round(a[c] * n) + b[c]), two roundings and never a fused one.
+
+    With constants `a` and `b` in fixed point of the same scale the result is fixed point, and nothing is rounded.
+    """
+
+    name: ClassVar[str] = "affine"
+
+    def infer(self) -> tuple[Type, ...]:
+        n, a, b = (self.type_of(i) for i in range(3))
+        self.need(n.is_integer and a.shape == b.shape == n.shape[:1], f"needs one a and b for each channel of {n}, not {a} and {b}")
+        self.need(a == b and a.encoding in ("float", "fixed"), f"needs float or fixed constants of one type, not {a} and {b}")
+        return (replace(a, shape=n.shape, clock=n.clock),)
+
+    def evaluate(self, *arrays: Array) -> tuple[Array, ...]:
+        n, a, b = arrays
+        scaled = n.astype(self.out.type.dtype) * per_channel(a, n)
+        return (scaled + per_channel(b, n),)
+
+
+@dataclass(frozen=True)
+class Add(Op):
+    """x + y, where y is of the same type, or integers that count in their own scale (spikes of a residual path)."""
+
+    name: ClassVar[str] = "add"
+
+    def infer(self) -> tuple[Type, ...]:
+        x, y = self.type_of(0), self.type_of(1)
+        self.need(x.shape == y.shape, f"adds values of one shape, not {x} and {y}")
+        same = (x.encoding, x.scale) == (y.encoding, y.scale)
+        self.need(same or (x.encoding in ("float", "fixed") and y.is_integer), f"cannot add {y} to {x}")
+        return (replace(x, clock=joined_clock(x, y)),)
+
+    def evaluate(self, *arrays: Array) -> tuple[Array, ...]:
+        x, y = arrays
+        return (x + self.converted(y),)
+
+    def converted(self, y: Array) -> Array:
+        """Return the second operand in units of the first: exact, as the scales are powers of two or the type is float."""
+        x_type, y_type = self.type_of(0), self.type_of(1)
+        if x_type.encoding == "float" and y_type.is_integer:
+            return np.asarray(y.astype(x_type.dtype) * x_type.dtype.type(y_type.scale))
+        if x_type.encoding == "fixed" and y_type.scale != x_type.scale:
+            return y * int(y_type.scale / x_type.scale)
+        return y
+
+
+@dataclass(frozen=True)
+class Bias(Op):
+    """n + b[c] on the integer lattice."""
+
+    name: ClassVar[str] = "bias"
+
+    def infer(self) -> tuple[Type, ...]:
+        n, b = self.type_of(0), self.type_of(1)
+        self.need(n.is_integer and b.is_integer and b.shape == n.shape[:1], f"adds one integer to each channel of {n}, not {b}")
+        return (replace(n, encoding="int", bits=max(n.bits, 32)),)
+
+    def evaluate(self, *arrays: Array) -> tuple[Array, ...]:
+        n, b = arrays
+        return (n + per_channel(b, n),)
+
+
+@dataclass(frozen=True)
+class SpatialMask(Op):
+    """x where |x| > threshold, else 0 (SpQuant-SNN Eq 21/22 with a calibrated constant)."""
+
+    threshold: float = 0.0
+    name: ClassVar[str] = "spatial_mask"
+
+    def infer(self) -> tuple[Type, ...]:
+        x = self.type_of(0)
+        self.need(x.encoding in ("float", "fixed"), f"masks real values, not {x}")
+        self.need(self.threshold >= 0, "needs a threshold of at least 0")
+        return (x,)
+
+    def evaluate(self, *arrays: Array) -> tuple[Array, ...]:
+        (x,) = arrays
+        scale = self.type_of(0).scale
+        limit = x.dtype.type(self.threshold / scale)
+        return (np.where(np.abs(x) > limit, x, x.dtype.type(0)),)
+
+
+@dataclass(frozen=True)
+class Gate(Op):
+    """x * m[c]: a channel gate of spikes switches whole channels, batch norm's offset included."""
+
+    name: ClassVar[str] = "gate"
+
+    def infer(self) -> tuple[Type, ...]:
+        x, m = self.type_of(0), self.type_of(1)
+        self.need(m.encoding == "spike" and m.shape == x.shape[:1], f"needs one gate spike for each channel of {x}, not {m}")
+        return (replace(x, clock=joined_clock(x, m)),)
+
+    def evaluate(self, *arrays: Array) -> tuple[Array, ...]:
+        x, m = arrays
+        opened = m.reshape(*m.shape, *(1,) * (x.ndim - m.ndim))
+        return (np.where(opened != 0, x, x.dtype.type(0)),)
+
+
+@dataclass(frozen=True)
+class Greater(Op):
+    """1 where n > t[c]."""
+
+    name: ClassVar[str] = "greater"
+
+    def infer(self) -> tuple[Type, ...]:
+        n, t = self.type_of(0), self.type_of(1)
+        self.need(n.is_integer and t.is_integer and t.shape == n.shape[:1], f"compares {n} with one integer a channel, not {t}")
+        return (Type("spike", 1, n.shape, n.clock),)
+
+    def evaluate(self, *arrays: Array) -> tuple[Array, ...]:
+        n, t = arrays
+        return ((n > per_channel(t, n)).astype(np.int64),)
+
+
+@dataclass(frozen=True)
+class Repeat(Op):
+    """A value that is constant in time, once a step: direct coding of a still image."""
+
+    name: ClassVar[str] = "repeat"
+
+    def infer(self) -> tuple[Type, ...]:
+        x = self.type_of(0)
+        self.need(x.clock == "const", f"repeats what is constant in time, not {x}")
+        return (replace(x, clock="step"),)
+
+    def evaluate(self, *arrays: Array) -> tuple[Array, ...]:
+        return (arrays[0],)
+
+
+@dataclass(frozen=True)
+class Flatten(Op):
+    """CxHxW as one row, channel first."""
+
+    name: ClassVar[str] = "flatten"
+
+    def infer(self) -> tuple[Type, ...]:
+        x = self.type_of(0)
+        return (replace(x, shape=(x.size,)),)
+
+    def evaluate(self, *arrays: Array) -> tuple[Array, ...]:
+        return (arrays[0].reshape(arrays[0].shape[0], -1),)

@@ -1,0 +1,132 @@
+"""The lowered form: a graph cut into kernels, with the layout and place of every buffer between them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Literal
+
+from .graph import Graph, Value
+from .op import Op
+from .ops import Flatten, Repeat
+
+Layout = Literal["bytes", "bits", "words"]
+Mode = Literal["fused", "stepped"]
+
+LANES = 16
+ALIGNMENT = 64
+
+
+@dataclass(frozen=True)
+class Buffer:
+    """Where a value lives between kernels, for one sample.
+
+    `bytes`: one uint8 an element and step, [t][y][x][channel]. `bits`: one bit an element and step, the steps of an element
+    in one container, [y][x][channel]. `words`: one int32 or int64 an element and step. Channels are padded to LANES.
+    """
+
+    value: Value
+    layout: Layout
+    steps: int
+    word_bits: int = 8
+    offset: int | None = None
+
+    @property
+    def pixels(self) -> int:
+        shape = self.value.type.shape
+        return shape[1] * shape[2] if len(shape) == 3 else 1
+
+    @property
+    def channels(self) -> int:
+        """The padded number of channels."""
+        return -(-self.value.type.shape[0] // LANES) * LANES
+
+    @property
+    def bytes(self) -> int:
+        per_step = 1 if self.layout == "bits" else self.steps
+        size = per_step * self.pixels * self.channels * self.word_bits // 8
+        return -(-size // ALIGNMENT) * ALIGNMENT
+
+    def __str__(self) -> str:
+        place = "" if self.offset is None else f" at {self.offset}"
+        return f"buffer {self.value.name}: {self.layout}{self.word_bits} x {self.steps} steps, {self.bytes} bytes{place}"
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """A region that runs as one: a producer, what follows it element by element, and a pooling of its spikes.
+
+    `time`: `fused` runs every step inside, the state in registers; `stepped` runs one step, the state in memory;
+    `once` runs once an inference. `skip`: channel tiles that a gate closed are not computed.
+    """
+
+    name: str
+    ops: tuple[Op, ...]
+    time: Literal["fused", "stepped", "once"] = "stepped"
+    skip: bool = False
+
+    @cached_property
+    def writes(self) -> tuple[Value, ...]:
+        return tuple(v for op in self.ops for v in op.outputs)
+
+    @cached_property
+    def reads(self) -> tuple[Value, ...]:
+        inside = {v.name for v in self.writes}
+        found = {v.name: v for op in self.ops for v in op.inputs if v.name not in inside}
+        return tuple(found.values())
+
+    def __str__(self) -> str:
+        names = " + ".join(op.name for op in self.ops)
+        flags = f" {{time={self.time}{', skip=true' if self.skip else ''}}}"
+        results = ", ".join(v.name for v in self.writes)
+        origins = ", ".join(dict.fromkeys(op.origin for op in self.ops if op.origin))
+        return f"kernel {self.name}: {results} = {names}{flags}" + (f"  // {origins}" if origins else "")
+
+
+@dataclass(frozen=True)
+class Program:
+    """Kernels in order over one arena; `buffers` are the values that pass between kernels."""
+
+    graph: Graph
+    kernels: tuple[Kernel, ...]
+    buffers: tuple[Buffer, ...] = ()
+    mode: Mode = "stepped"
+    arena_bytes: int = 0
+
+    @property
+    def steps(self) -> int:
+        """How many steps one call runs."""
+        return self.graph.steps if self.mode == "fused" else 1
+
+    @cached_property
+    def buffer_of(self) -> dict[str, Buffer]:
+        return {b.value.name: b for b in self.buffers}
+
+    @cached_property
+    def views(self) -> dict[str, str]:
+        """For each value that is only another look at a buffer, the value whose buffer it is."""
+        base: dict[str, str] = {}
+        for op in (op for kernel in self.kernels for op in kernel.ops):
+            if isinstance(op, Flatten | Repeat):
+                base[op.out.name] = base.get(op.inputs[0].name, op.inputs[0].name)
+        return base
+
+    @cached_property
+    def lifetimes(self) -> dict[str, tuple[int, int]]:
+        """The first and last kernel that touch each value; results live to the end."""
+        lives: dict[str, tuple[int, int]] = {}
+        for index, kernel in enumerate(self.kernels):
+            for name in (self.views.get(v.name, v.name) for v in (*kernel.reads, *kernel.writes)):
+                lives[name] = (lives.get(name, (index, index))[0], index)
+        for name in (self.views.get(v.name, v.name) for v in self.graph.outputs):
+            lives[name] = (lives[name][0], len(self.kernels))
+        return lives
+
+    def with_buffers(self, buffers: tuple[Buffer, ...], arena_bytes: int) -> Program:
+        return replace(self, buffers=buffers, arena_bytes=arena_bytes)
+
+    def __str__(self) -> str:
+        lines = [f"program {self.graph.name} mode={self.mode} steps={self.steps} arena={self.arena_bytes} {{"]
+        lines += [f"  {buffer}" for buffer in self.buffers]
+        lines += [f"  {kernel}" for kernel in self.kernels]
+        return "\n".join(lines) + "\n}\n" + str(self.graph)

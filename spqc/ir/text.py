@@ -1,0 +1,162 @@
+"""The text of a graph: printing, and parsing back to an equal graph."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from spqc.errors import GraphError
+from spqc.options import nearest, parse_value
+
+from .graph import Graph, Value
+from .op import OPERATORS, Op
+from .types import Array, parse_type
+
+_HEAD = re.compile(r"graph (\w+)\((.*)\) steps=(\d+) \{")
+_RIGHT = re.compile(r"(\w+)((?: [%@$][\w.]+,?)*)(?: \{(.*)\})?")
+_ORIGIN = "  // "
+
+
+def print_graph(graph: Graph) -> str:
+    """Return the text of a graph: everything but the arrays of its constants."""
+    body = [f'note {key} = "{value}"' for key, value in graph.notes]
+    body += [f"const {v}" for v in graph.constants]
+    body += [f"state {v}" for v in graph.states]
+    body += [str(op) for op in graph.ops]
+    body += [f"next {s.name} = {n.name}" for s, n in zip(graph.states, graph.nexts, strict=False)]
+    body += [f"return {', '.join(v.name for v in graph.outputs)}"]
+    head = f"graph {graph.name}({', '.join(map(str, graph.inputs))}) steps={graph.steps} {{\n"
+    return head + "".join(f"  {line}\n" for line in body) + "}\n"
+
+
+def parse_graph(text: str, data: Mapping[str, Array] | None = None, path: str = "<text>") -> Graph:
+    """Read a graph from its text; GraphError names the line. `data` are the arrays of its constants."""
+    reader = _Reader()
+    for number, line in enumerate(text.splitlines(), 1):
+        code, _, origin = line.partition(_ORIGIN) if not line.lstrip().startswith("//") else ("", "", "")
+        try:
+            reader.read(code.strip(), origin.strip())
+        except GraphError as error:
+            raise GraphError(error.message, f"{path}:{number}: {line.strip()}", error.hint) from None
+    if reader.head is None:
+        raise GraphError("there is no graph in the text", path, "a graph begins with: graph name(%x: type) steps=N {")
+    if not reader.closed:
+        raise GraphError("the graph is not closed", path, "its last line is }")
+    return reader.graph(data or {})
+
+
+@dataclass
+class _Reader:
+    head: tuple[str, int] | None = None
+    closed: bool = False
+    known: dict[str, Value] = field(default_factory=dict)
+    inputs: list[Value] = field(default_factory=list)
+    constants: list[Value] = field(default_factory=list)
+    states: list[Value] = field(default_factory=list)
+    ops: list[Op] = field(default_factory=list)
+    nexts: dict[str, Value] = field(default_factory=dict)
+    outputs: list[Value] = field(default_factory=list)
+    notes: list[tuple[str, str]] = field(default_factory=list)
+
+    def read(self, line: str, origin: str) -> None:
+        if not line:
+            return
+        if self.closed:
+            raise GraphError("there is text after the graph")
+        if line == "}":
+            self.closed = True
+        elif line.startswith("graph "):
+            self._header(line)
+        elif self.head is None:
+            raise GraphError("a graph begins with its header", hint="graph name(%x: type) steps=N {")
+        elif line.startswith("note "):
+            key, _, value = line[5:].partition(" = ")
+            self.notes.append((key, value.strip('"')))
+        elif line.startswith("const "):
+            self.constants.append(self._define(line[6:]))
+        elif line.startswith("state "):
+            self.states.append(self._define(line[6:]))
+        elif line.startswith("next "):
+            self._next(line)
+        elif line.startswith("return "):
+            self.outputs = [self._known(name) for name in line[7:].split(", ")]
+        else:
+            self._operator(line, origin)
+
+    def graph(self, data: Mapping[str, Array]) -> Graph:
+        if self.head is None:
+            raise GraphError("there is no graph in the text")
+        return Graph(
+            self.head[0],
+            self.head[1],
+            tuple(self.inputs),
+            tuple(self.outputs),
+            tuple(self.constants),
+            tuple(self.states),
+            tuple(self.ops),
+            tuple(self.nexts[v.name] for v in self.states if v.name in self.nexts),
+            tuple(self.notes),
+            data,
+        )
+
+    def _header(self, line: str) -> None:
+        match = _HEAD.fullmatch(line)
+        if match is None:
+            raise GraphError("malformed header", hint="graph name(%x: type) steps=N {")
+        self.head = (match[1], int(match[3]))
+        self.inputs = [self._define(part) for part in match[2].split(", ") if part]
+
+    def _define(self, text: str) -> Value:
+        name, colon, type_ = text.partition(":")
+        if not colon:
+            raise GraphError(f"'{text}' has no type", hint="write name: type")
+        return self._add(Value(name.strip(), parse_type(type_)))
+
+    def _add(self, value: Value) -> Value:
+        if value.name in self.known:
+            raise GraphError(f"'{value.name}' is defined twice")
+        self.known[value.name] = value
+        return value
+
+    def _known(self, name: str) -> Value:
+        if name not in self.known:
+            raise GraphError(f"'{name}' is read before it is defined", hint=nearest(name, self.known))
+        return self.known[name]
+
+    def _next(self, line: str) -> None:
+        state, equals, following = line[5:].partition(" = ")
+        if not equals or state not in {v.name for v in self.states}:
+            raise GraphError(f"'{state}' is no state of this graph", hint=nearest(state, (v.name for v in self.states)))
+        if state in self.nexts:
+            raise GraphError(f"'{state}' has two next values")
+        self.nexts[state] = self._known(following)
+
+    def _operator(self, line: str, origin: str) -> None:
+        left, equals, right = line.partition(" = ")
+        match = _RIGHT.fullmatch(right)
+        if not equals or match is None:
+            raise GraphError("cannot read this line", hint="%y: type = operator %x, @w {key=value}")
+        cls = OPERATORS.get(match[1])
+        if cls is None:
+            raise GraphError(f"there is no operator '{match[1]}'", hint=nearest(match[1], OPERATORS))
+        inputs = tuple(self._known(name) for name in match[2].replace(",", " ").split())
+        outputs = tuple(self._define(part) for part in left.split(", "))
+        self.ops.append(cls(inputs, outputs, origin, **_attributes(cls, match[3] or "")))
+
+
+def _attributes(cls: type[Op], text: str) -> dict[str, object]:
+    hints = typing.get_type_hints(cls)
+    allowed = {f.name: hints[f.name] for f in dataclasses.fields(cls)[3:]}
+    found: dict[str, object] = {}
+    for item in filter(None, text.split(", ")):
+        key, _, value = item.partition("=")
+        if key not in allowed:
+            raise GraphError(f"'{cls.name}' has no attribute '{key}'", hint=nearest(key, allowed))
+        try:
+            found[key] = parse_value(allowed[key], value)
+        except ValueError as error:
+            raise GraphError(f"'{value}' is no value of '{key}'", hint=f"expected {error}") from None
+    return found

@@ -1,0 +1,96 @@
+"""What one value of the temporal graph holds."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from spqc.errors import GraphError
+from spqc.options import format_value
+
+Array = npt.NDArray[np.generic]
+Encoding = Literal["spike", "ternary", "int", "uint", "pot", "apot", "fixed", "float"]
+Clock = Literal["const", "step"]
+
+_NAMED_BITS = {"spike": 1, "ternary": 2}
+_TYPE = re.compile(r"(spike|ternary|int|uint|pot|apot|fixed|float)(\d*)<([\dx]*)>(?:\*(\S+))?(?: @(const))?")
+
+
+@dataclass(frozen=True)
+class Type:
+    """A shape of `bits`-wide elements, once (`const`) or at every step; a real value is `element * scale`.
+
+    Batch is an execution parameter and not part of a shape.
+    """
+
+    encoding: Encoding
+    bits: int
+    shape: tuple[int, ...]
+    clock: Clock = "step"
+    scale: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.encoding not in get_args(Encoding) or self.bits < 1 or min(self.shape, default=1) < 1:
+            raise GraphError(f"not a type: {self}", hint="every dimension and width is at least 1")
+
+    def __str__(self) -> str:
+        name = self.encoding if self.encoding in _NAMED_BITS else f"{self.encoding}{self.bits}"
+        scale = "" if self.scale == 1 else f"*{format_value(self.scale)}"
+        clock = "" if self.clock == "step" else f" @{self.clock}"
+        return f"{name}<{'x'.join(map(str, self.shape))}>{scale}{clock}"
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return int(np.prod(self.shape, dtype=np.int64))
+
+    @property
+    def is_integer(self) -> bool:
+        return self.encoding != "float"
+
+    @property
+    def dtype(self) -> np.dtype[np.generic]:
+        """The numpy type the interpreter computes in: exact for every encoding."""
+        return np.dtype(f"float{self.bits}") if self.encoding == "float" else np.dtype(np.int64)
+
+    @property
+    def range(self) -> tuple[int, int]:
+        """The smallest and largest integer element."""
+        if self.encoding in ("spike", "uint"):
+            return 0, 2**self.bits - 1
+        if self.encoding == "ternary":
+            return -1, 1
+        return -(2 ** (self.bits - 1)), 2 ** (self.bits - 1) - 1
+
+
+def parse_type(text: str) -> Type:
+    """Read a type as `str` prints it; GraphError when it is none."""
+    match = _TYPE.fullmatch(text.strip())
+    if match is None or (match[1] not in _NAMED_BITS and not match[2]):
+        raise GraphError(f"not a type: '{text}'", hint="write e.g. int4<8x2x3x3> @const")
+    encoding, bits, dims, scale, clock = match.groups()
+    width = _NAMED_BITS.get(encoding) or int(bits)
+    shape = tuple(int(dim) for dim in dims.split("x") if dim)
+    return Type(encoding, width, shape, clock or "step", float(scale or 1))  # type: ignore[arg-type]
+
+
+def signed_type(low: int, high: int, shape: tuple[int, ...], clock: Clock = "step", scale: float = 1.0) -> Type:
+    """Return the narrowest signed integer type that holds [low, high]."""
+    bits = max(int(max(-low - 1, high)).bit_length() + 1, 2)
+    return Type("int", bits, shape, clock, scale)
+
+
+def unsigned_type(high: int, shape: tuple[int, ...], clock: Clock = "step", scale: float = 1.0) -> Type:
+    """Return the narrowest unsigned integer type that holds [0, high]."""
+    return Type("uint", max(int(high).bit_length(), 1), shape, clock, scale)
+
+
+def state_type(low: int, high: int, shape: tuple[int, ...]) -> Type:
+    """Return the type of a membrane whose level codes are low..high (0 is the level 0)."""
+    if (low, high) == (-1, 1):
+        return Type("ternary", 2, shape)
+    return unsigned_type(high, shape) if low == 0 else signed_type(low, high, shape)

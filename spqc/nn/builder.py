@@ -1,0 +1,201 @@
+"""From a list of layer specifications to a network: shapes, scales and seeded parameters."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from spqc.errors import ModelError
+
+from . import config as network_config
+from .classifier import Classifier
+from .config import NetworkOptions
+from .layers import LayerOptions, Residual, SpikingConv2d, SpikingLinear
+from .masks import ChannelGate
+from .network import NetworkSignature, SpikingNetwork
+from .pooling import Flatten, MaxPool2d, SumPool2d
+from .signal import Signal
+from .synapse import ConvGeometry, Synapse
+
+Spec = Mapping[str, Any]
+
+_KEYS: dict[str, frozenset[str]] = {
+    "conv2d": frozenset(
+        {"out", "kernel", "stride", "padding", "groups", "bias", "pool_before", "residual", "residual_span", "membrane"}
+    ),
+    "linear": frozenset({"out", "bias", "residual", "residual_span", "membrane"}),
+    "avg_pool": frozenset({"kernel", "stride"}),
+    "max_pool": frozenset({"kernel", "stride"}),
+    "flatten": frozenset(),
+}
+
+
+def build(specs: Sequence[Spec], options: NetworkOptions, signature: NetworkSignature) -> SpikingNetwork:
+    """Return the network of the specifications; the last, a linear, is the classifier. Raises ModelError."""
+    specs = _with_flatten(specs)
+    features = _Features(options, signature.source)
+    for index, spec in enumerate(specs[:-1]):
+        features.append(index, spec)
+    network = SpikingNetwork(
+        signature, features.layers, features.skips, _classifier(specs[-1], features.signal, options)
+    )
+    initialise(network, options.seed)
+    return network
+
+
+class _Features:
+    """The layers so far, and the signal that each of them reads."""
+
+    def __init__(self, options: NetworkOptions, source: Signal) -> None:
+        self.options, self.signal = options, source
+        self.layers: list[nn.Module] = []
+        self.sources: list[Signal] = []
+        self.skips: dict[int, int] = {}
+
+    def append(self, index: int, spec: Spec) -> None:
+        """Build one layer behind the last; errors name its place."""
+        self.sources.append(self.signal)
+        try:
+            layer = self._make(index, spec)
+        except ModelError as error:
+            raise ModelError(error.message, where=f"layer {index} ({spec.get('op')})", hint=error.hint) from None
+        self.layers.append(layer)
+        self.signal = layer.out  # type: ignore[assignment]
+
+    def _make(self, index: int, spec: Spec) -> nn.Module:
+        makers: dict[str, Callable[[], nn.Module]] = {
+            "conv2d": lambda: self._conv(index, spec),
+            "linear": lambda: self._linear(index, spec),
+            "avg_pool": lambda: SumPool2d(self.signal, *_window(spec)),
+            "max_pool": lambda: MaxPool2d(self.signal, *_window(spec)),
+            "flatten": lambda: Flatten(self.signal),
+        }
+        return makers[spec["op"]]()
+
+    def _conv(self, index: int, spec: Spec) -> nn.Module:
+        if len(self.signal.shape) != 3:
+            raise ModelError(f"a conv2d reads [C, H, W], not {list(self.signal.shape)}")
+        geometry = _geometry(spec)
+        channels = _positive(spec, "out")
+        if self.signal.shape[0] % geometry.groups or channels % geometry.groups:
+            raise ModelError(f"{self.signal.shape[0]} -> {channels} channels cannot form {geometry.groups} groups")
+        options, skip = self._layer_options(index, spec)
+        return SpikingConv2d(self.signal, channels, geometry, options, skip)
+
+    def _linear(self, index: int, spec: Spec) -> nn.Module:
+        options, skip = self._layer_options(index, spec)
+        return SpikingLinear(self.signal, _positive(spec, "out"), options, skip)
+
+    def _layer_options(self, index: int, spec: Spec) -> tuple[LayerOptions, Signal | None]:
+        """Return a layer's options and its residual's source: the input `residual_span` layers back (1: its own)."""
+        neuron = self.options.neuron
+        if "membrane" in spec:
+            neuron = network_config.override_membrane(neuron, spec["membrane"])
+        residual: Residual = spec.get("residual", "none")
+        if residual not in ("none", "identity", "project"):
+            raise ModelError(f"residual must be identity or project, not {residual!r}")
+        synapse = self.options.synapse(bias=bool(spec.get("bias", False)))
+        options = LayerOptions(synapse, neuron, self.options.masks, residual)
+        if residual == "none":
+            return options, None
+        first = index + 1 - _positive(spec, "residual_span", 1)
+        if first < 0:
+            raise ModelError(f"a residual spanning {spec['residual_span']} layers starts before the network")
+        self.skips[index] = first
+        return options, self.sources[first]
+
+
+def initialise(network: SpikingNetwork, seed: int) -> None:
+    """Draw every parameter from a private generator: kaiming weights, batch-norm gains of either sign."""
+    generator = torch.Generator().manual_seed(seed)
+    for module in network.modules():
+        if isinstance(module, Synapse | ChannelGate | Classifier):
+            _draw_weights(module.weight, generator)
+            module.quantiser.start(module.weight)
+        if isinstance(module, Synapse) and module.norm is not None:
+            signs = torch.randint(0, 2, module.norm.gamma.shape, generator=generator) * 2 - 1
+            _fill(
+                module.norm.gamma, signs * torch.empty_like(module.norm.gamma).uniform_(0.8, 1.25, generator=generator)
+            )
+            _fill(module.norm.beta, torch.empty_like(module.norm.beta).uniform_(-0.1, 0.1, generator=generator))
+        if isinstance(module, ChannelGate):
+            _fill(module.bias, torch.empty_like(module.bias).uniform_(0.0, 0.5, generator=generator))
+
+
+def _draw_weights(weight: nn.Parameter, generator: torch.Generator) -> None:
+    deviation = math.sqrt(2.0 / weight[0].numel())
+    _fill(weight, torch.empty_like(weight).normal_(0.0, deviation, generator=generator))
+
+
+def _fill(parameter: nn.Parameter, values: torch.Tensor) -> None:
+    with torch.no_grad():
+        parameter.copy_(values)
+
+
+def _classifier(spec: Spec, source: Signal, options: NetworkOptions) -> Classifier:
+    if "out" in spec and spec["out"] != options.classes:
+        raise ModelError(
+            f"the last linear has {spec['out']} outputs for {options.classes} classes",
+            hint="make 'out' equal to classes",
+        )
+    if len(source.shape) != 1:
+        raise ModelError(f"the classifier reads a vector, not {list(source.shape)}", hint="put a flatten before it")
+    return Classifier(source, options.classes, options.classifier_bits)
+
+
+def _with_flatten(specs: Sequence[Spec]) -> list[Spec]:
+    """Check every specification and put a flatten before the first linear that lacks one."""
+    for index, spec in enumerate(specs):
+        _check_spec(index, spec)
+    if not specs or specs[-1]["op"] != "linear":
+        raise ModelError(
+            "a network ends in a linear layer, the classifier", hint='append {"op": "linear", "out": classes}'
+        )
+    first = next(index for index, spec in enumerate(specs) if spec["op"] == "linear")
+    if any(spec["op"] == "flatten" for spec in specs[:first]):
+        return list(specs)
+    return [*specs[:first], {"op": "flatten"}, *specs[first:]]
+
+
+def _check_spec(index: int, spec: Any) -> None:
+    if not isinstance(spec, Mapping) or spec.get("op") not in _KEYS:
+        found = spec.get("op") if isinstance(spec, Mapping) else spec
+        raise ModelError(f"unknown layer {found!r}", where=f"layer {index}", hint=f"op is one of {', '.join(_KEYS)}")
+    extra = sorted(set(spec) - _KEYS[spec["op"]] - {"op"})
+    if extra:
+        known = ", ".join(sorted(_KEYS[spec["op"]])) or "none"
+        raise ModelError(f"{spec['op']} has no key {extra[0]!r}", where=f"layer {index}", hint=f"its keys: {known}")
+
+
+def _geometry(spec: Spec) -> ConvGeometry:
+    return ConvGeometry(
+        kernel=_pair(spec, "kernel", 3, least=1),
+        stride=_pair(spec, "stride", 1, least=1),
+        padding=_pair(spec, "padding", 0, least=0),
+        groups=_positive(spec, "groups", 1),
+        pool_before=_positive(spec, "pool_before", 1),
+    )
+
+
+def _window(spec: Spec) -> tuple[int, int]:
+    kernel = _positive(spec, "kernel", 2)
+    return kernel, _positive(spec, "stride", kernel)
+
+
+def _pair(spec: Spec, key: str, default: int, least: int) -> tuple[int, int]:
+    value = spec.get(key, default)
+    pair = tuple(value) if isinstance(value, list | tuple) else (value, value)
+    if len(pair) != 2 or not all(isinstance(side, int) and side >= least for side in pair):
+        raise ModelError(f"{key} must be one or two integers of {least} or more, not {value!r}")
+    return pair[0], pair[1]
+
+
+def _positive(spec: Spec, key: str, default: int | None = None) -> int:
+    value = spec.get(key, default)
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ModelError(f"{key} must be a positive integer, not {value!r}")
+    return value

@@ -1,0 +1,163 @@
+"""Options of a whole network: flat keyword arguments, checked, completed and plain enough for a file."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from spqc.errors import UsageError
+from spqc.ir.inputs import Coding, Encoding, InputFormat
+
+from .options import MaskOptions, NeuronOptions, check_choices
+from .synapse import BatchNorm, SynapseOptions
+
+_MEMBRANES: dict[str, dict[str, Any]] = {
+    "ternary": {},
+    "quantised": {},
+    "binary": {"silence": "state"},
+    "float": {"membrane": "float"},
+}
+
+
+@dataclass(frozen=True)
+class NetworkOptions:
+    """What every model takes; the fields of NeuronOptions and MaskOptions are accepted by name beside these.
+
+    in_shape: [C, H, W] (or [features]) of one frame; steps: T; input, coding: see InputFormat (A15).
+    weight_bits, weight_grid: 2 to 8 bits on pot, apot, uniform or twn, or 32 for floats; classifier_bits: uniform.
+    membrane: "ternary", "binary" (ternary with silenced negatives), "float", or a tuple of levels.
+    silence: True stores max(m, 0); a string names a rule of NeuronOptions.
+    batch_norm: plain, threshold (scaled by the threshold) or none (A18).
+    seed: draws parameters from a private generator; calibrate: set batch-norm statistics and theta on seeded inputs.
+    """
+
+    in_shape: tuple[int, ...]
+    classes: int = 10
+    steps: int = 4
+    weight_bits: int = 4
+    weight_grid: str = "pot"
+    classifier_bits: int = 8
+    input: Encoding = "pixels"
+    coding: Coding = "frames"
+    membrane: str | tuple[float, ...] = "ternary"
+    silence: bool | str = False
+    batch_norm: BatchNorm = "plain"
+    seed: int = 0
+    calibrate: bool = True
+    neuron: NeuronOptions = field(default_factory=NeuronOptions)
+    masks: MaskOptions = field(default_factory=MaskOptions)
+
+    def __post_init__(self) -> None:
+        check_choices(self)
+        for name in ("classes", "steps"):
+            if not _is_count(getattr(self, name)):
+                raise UsageError(f"{name} must be a positive integer, not {getattr(self, name)!r}")
+        if (
+            not isinstance(self.in_shape, tuple)
+            or len(self.in_shape) not in (1, 3)
+            or not all(map(_is_count, self.in_shape))
+        ):
+            raise UsageError(f"in_shape must be (channels, height, width) or (features,), not {self.in_shape}")
+
+    @property
+    def inputs(self) -> InputFormat:
+        """Return how arrays become codes."""
+        return InputFormat(self.input, self.coding)
+
+    def synapse(self, *, bias: bool = False) -> SynapseOptions:
+        """Return the options of one layer's weights."""
+        return SynapseOptions(self.weight_bits, self.weight_grid, self.batch_norm, bias)
+
+
+def parse(config: Mapping[str, Any]) -> NetworkOptions:
+    """Return the options of flat keyword arguments. Raises UsageError for an unknown name or a wrong value."""
+    own = _field_names(NetworkOptions) - {"neuron", "masks"}
+    if "levels" in config:
+        config = _levels_as_membrane(config)
+    chosen = {name: _frozen(value) for name, value in config.items() if name in own}
+    if "in_shape" not in chosen:
+        raise UsageError("a network needs in_shape, the shape of one frame", hint="for example in_shape=(2, 34, 34)")
+    membrane = _membrane(chosen.get("membrane", "ternary"), chosen.get("silence", False))
+    neuron = _pick(NeuronOptions, config, own) | membrane
+    return NetworkOptions(
+        **chosen, neuron=NeuronOptions(**neuron), masks=MaskOptions(**_pick(MaskOptions, config, own))
+    )
+
+
+def plain(options: NetworkOptions) -> dict[str, Any]:
+    """Return every option as flat plain values, so that a file keeps its meaning when defaults change."""
+    left_out = ("neuron", "masks", "calibrate")
+    top = {f.name: getattr(options, f.name) for f in dataclasses.fields(options) if f.name not in left_out}
+    neuron = {name: value for name, value in dataclasses.asdict(options.neuron).items() if name not in ("levels", *top)}
+    return {name: _thawed(value) for name, value in {**top, **neuron, **dataclasses.asdict(options.masks)}.items()}
+
+
+def plain_fields(options: Any) -> dict[str, Any]:
+    """Return the fields of a model's own options as plain values."""
+    return {entry.name: _thawed(getattr(options, entry.name)) for entry in dataclasses.fields(options)}
+
+
+def option_names() -> set[str]:
+    """Return every name that `parse` understands."""
+    nested = _field_names(NeuronOptions) | _field_names(MaskOptions)
+    return (_field_names(NetworkOptions) - {"neuron", "masks"}) | nested
+
+
+def require_known(names: Iterable[str], known: set[str], model: str) -> None:
+    """Raise UsageError with the nearest known names for an option that does not exist."""
+    for name in names:
+        if name not in known:
+            near = difflib.get_close_matches(name, sorted(known), n=3)
+            hint = f"did you mean {' or '.join(near)}?" if near else f"the options are {', '.join(sorted(known))}"
+            raise UsageError(f"model '{model}' has no option {name!r}", hint=hint)
+
+
+def override_membrane(neuron: NeuronOptions, membrane: Any) -> NeuronOptions:
+    """Return a layer's own neuron options for a membrane named in its specification (A19)."""
+    return dataclasses.replace(neuron, **{"membrane": "quantised", **_membrane(_frozen(membrane), False)})
+
+
+def _levels_as_membrane(config: Mapping[str, Any]) -> dict[str, Any]:
+    if "membrane" in config:
+        raise UsageError("give either membrane or levels, not both", hint="membrane=(-1, 0, 1) names the levels too")
+    return {"membrane": config["levels"], **{name: value for name, value in config.items() if name != "levels"}}
+
+
+def _membrane(membrane: Any, silence: Any) -> dict[str, Any]:
+    if isinstance(membrane, str):
+        if membrane not in _MEMBRANES:
+            hint = f"one of {', '.join(_MEMBRANES)}, or a tuple of levels such as (-1, 0, 1)"
+            raise UsageError(f"unknown membrane {membrane!r}", hint=hint)
+        fields = dict(_MEMBRANES[membrane])
+    elif not isinstance(membrane, tuple) or not all(isinstance(level, int | float) for level in membrane):
+        raise UsageError(f"membrane must be a name or a tuple of levels, not {membrane!r}")
+    else:
+        fields = {"levels": tuple(float(level) for level in membrane)}
+    if silence:
+        fields["silence"] = "state" if silence is True else silence
+    return fields
+
+
+def _pick(kind: type, config: Mapping[str, Any], taken: set[str]) -> dict[str, Any]:
+    return {name: _frozen(value) for name, value in config.items() if name in _field_names(kind) - taken}
+
+
+def _field_names(kind: type) -> set[str]:
+    return {entry.name for entry in dataclasses.fields(kind)}
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list | tuple) else value
+
+
+def _thawed(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _thawed(entry) for key, entry in value.items()}
+    return [_thawed(entry) for entry in value] if isinstance(value, list | tuple) else value
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0

@@ -1,0 +1,45 @@
+"""Rounding a layer's constants to its arithmetic: float32, float64, or multiples of 2^-F that never round."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from spqc.errors import ModelError
+
+Real = npt.NDArray[np.float64]
+
+_MANTISSA = 51
+_GREATEST_FRACTION = 40
+
+
+def fraction_bits(terms: Sequence[tuple[Real, Real, float]], margin: float) -> int:
+    """Return the largest F <= 40 with sum over (A, B, greatest n) of |A| n + |B|, plus margin, below 2^(51-F).
+
+    Then every product, sum and comparison of multiples of 2^-F is exact in float64.
+    """
+    bound = margin + float(np.max(sum(np.abs(a) * greatest + np.abs(b) for a, b, greatest in terms)))
+    if not math.isfinite(bound):
+        raise ModelError(
+            "a layer's folded batch norm is not finite", hint="the checkpoint holds NaN, or a negative variance"
+        )
+    # frexp: bound < 2^exponent, strictly.
+    fraction = min(_GREATEST_FRACTION, _MANTISSA - math.frexp(bound)[1])
+    if fraction < 1:
+        raise ModelError("the currents of a projected residual are too large for exact arithmetic")
+    return fraction
+
+
+def on_lattice(values: Real, fraction: int) -> Real:
+    """Return values rounded (half to even) to multiples of 2^-fraction."""
+    return np.ldexp(np.rint(np.ldexp(values, fraction)), -fraction)
+
+
+def rounded(value: float, dtype: type[np.floating], fraction: int | None) -> float:
+    """Return one constant rounded to the layer's arithmetic."""
+    if fraction is not None:
+        return float(on_lattice(np.array(value, dtype=np.float64), fraction))
+    return float(dtype(value))

@@ -1,0 +1,134 @@
+"""A spiking network: layers in order, run layer by layer over all steps; no state is kept between calls."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from spqc.ir.inputs import InputFormat
+
+from .classifier import Classifier
+from .layers import Record, SpikingLayer
+from .signal import Signal
+
+
+@dataclass(frozen=True)
+class Observation:
+    """Logits [N, T, classes] and, by layer name, what every spiking layer did."""
+
+    logits: Tensor
+    layers: dict[str, Record]
+
+
+@dataclass(frozen=True)
+class NetworkSignature:
+    """What a network reads and emits; `model` and `config` rebuild it through models.create."""
+
+    model: str
+    config: dict[str, Any]
+    inputs: InputFormat
+    in_shape: tuple[int, ...]
+    steps: int
+    classes: int
+
+    @property
+    def source(self) -> Signal:
+        """Return the signal that the first layer reads."""
+        return Signal(self.in_shape, self.inputs.scale, self.inputs.max)
+
+
+class SpikingNetwork(nn.Module):
+    """`features` (spiking layers, pooling, flatten) followed by `classifier`.
+
+    skips: by index of a spiking layer in `features`, the index of the layer whose INPUT codes its residual adds.
+    """
+
+    def __init__(
+        self, signature: NetworkSignature, features: list[nn.Module], skips: dict[int, int], classifier: Classifier
+    ) -> None:
+        super().__init__()
+        self.signature, self.skips = signature, dict(skips)
+        self.features = nn.ModuleList(features)
+        self.classifier = classifier
+
+    @property
+    def model(self) -> str:
+        """Return the model's name."""
+        return self.signature.model
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """Return the plain configuration that rebuilds the network."""
+        return dict(self.signature.config)
+
+    @property
+    def steps(self) -> int:
+        """Return the number of steps T."""
+        return self.signature.steps
+
+    @property
+    def inputs(self) -> InputFormat:
+        """Return how arrays become codes."""
+        return self.signature.inputs
+
+    @property
+    def in_shape(self) -> tuple[int, ...]:
+        """Return the shape of one frame."""
+        return self.signature.in_shape
+
+    @property
+    def classes(self) -> int:
+        """Return the number of classes."""
+        return self.signature.classes
+
+    def spiking_layers(self) -> Iterator[tuple[str, SpikingLayer]]:
+        """Yield (module path, layer) of every spiking layer, in order."""
+        for index, layer in enumerate(self.features):
+            if isinstance(layer, SpikingLayer):
+                yield f"features.{index}", layer
+
+    def codes(self, x: Any) -> Tensor:
+        """Return the input codes [N, T, *in_shape] as float32. Raises InputError."""
+        array = _as_array(x) if isinstance(x, Tensor) else x
+        codes = torch.from_numpy(self.inputs.to_codes(array, self.in_shape, self.steps))
+        return codes.to(self.classifier.weight.device, torch.float32)
+
+    def forward(self, x: Any) -> Tensor:
+        """Return logits [N, T, classes] of inputs [N, T, *in_shape] or [N, *in_shape]."""
+        return self._run(self.codes(x), None)
+
+    def observe(self, x: Any) -> Observation:
+        """Return logits, spikes, states, gates and spatial masks of every layer."""
+        layers: dict[str, Record] = {}
+        logits = self._run(self.codes(x), layers)
+        return Observation(logits, layers)
+
+    def trace(self, x: Any) -> dict[str, tuple[Tensor, Tensor]]:
+        """Return {layer name: (spikes [N, T, ...], states stored after each step [N, T, ...])}."""
+        return {name: (record.spikes, record.states) for name, record in self.observe(x).layers.items()}
+
+    def _run(self, codes: Tensor, layers: dict[str, Record] | None) -> Tensor:
+        wanted = set(self.skips.values())
+        kept: dict[int, Tensor] = {}
+        for index, layer in enumerate(self.features):
+            if index in wanted:
+                kept[index] = codes
+            if isinstance(layer, SpikingLayer):
+                record: Record = layer(codes, kept.get(self.skips.get(index, -1)))
+                codes = record.spikes
+                if layers is not None:
+                    layers[f"features.{index}"] = record
+            else:
+                codes = layer(codes)
+        logits: Tensor = self.classifier(codes)
+        return logits
+
+
+def _as_array(x: Tensor) -> np.ndarray[Any, np.dtype[Any]]:
+    values = x.detach().cpu()
+    return values.float().numpy() if values.dtype == torch.bfloat16 else values.numpy()

@@ -1,0 +1,122 @@
+"""Every choice about a neuron and its masks, as data: one field per open question of the literature."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, get_args, get_type_hints
+
+from spqc.errors import UsageError
+from spqc.ir.levels import TERNARY, Ties
+
+LOWEST_LEARNED_THRESHOLD = 0.5 + 2.0**-9
+"""A learned threshold stays above 1/2, so that a stored +1 leaking to 1/2 cannot fire alone (A20)."""
+
+
+@dataclass(frozen=True)
+class NeuronOptions:
+    """One leaky integrate-and-fire neuron with a quantised membrane; A1-A20 name the ambiguity register's rows.
+
+    levels: stored membrane levels, ascending, 0 among them (A6).
+    leak: factor of the stored state; at `read` before the charge, at `write` before it is quantised (A3).
+    threshold, learn_threshold, clamp_threshold: the firing threshold's start, whether it is learned, and whether a
+        learned one is kept above 1/2 (A20).
+    fire: `ge` fires at u >= threshold, `gt` at u > threshold (A2).
+    order: `reset_first` quantises after fire and reset; `quantise_first` fires on the quantised potential (A1).
+    reset: `hard` to 0, `soft` subtracts the threshold (A4).
+    ties: where the quantiser sends a midpoint (A5).
+    silence: `state` stores max(m, 0); `spikes` keeps a neuron with a negative stored state from firing; `sticky` also
+        keeps that state (A7).
+    masked: a masked neuron gets no `input` but leaks, or is left out (`freeze`: no spike, same state) (A8).
+    top_level: the highest level stays as written (`one`) or is multiplied by the threshold (`threshold`) (A14).
+    membrane: `quantised`, or `float` for training only (no exact integer program exists).
+    """
+
+    levels: tuple[float, ...] = TERNARY
+    leak: float = 0.5
+    threshold: float = 1.0
+    learn_threshold: bool = False
+    clamp_threshold: bool = True
+    fire: Literal["ge", "gt"] = "ge"
+    order: Literal["reset_first", "quantise_first"] = "reset_first"
+    leak_at: Literal["read", "write"] = "read"
+    reset: Literal["hard", "soft"] = "hard"
+    ties: Ties = "down"
+    silence: Literal["none", "state", "spikes", "sticky"] = "none"
+    masked: Literal["input", "freeze"] = "input"
+    top_level: Literal["one", "threshold"] = "one"
+    membrane: Literal["quantised", "float"] = "quantised"
+
+    def __post_init__(self) -> None:
+        check_choices(self)
+        _check_levels(self.levels)
+        if not 0.0 <= self.leak <= 1.0:
+            raise UsageError(f"leak must lie in [0, 1], not {self.leak}")
+        if not 0.0 < self.threshold < 2.0**20:
+            raise UsageError(f"threshold must be positive, not {self.threshold}")
+        if self.learn_threshold and self.clamp_threshold and self.threshold < LOWEST_LEARNED_THRESHOLD:
+            raise UsageError(
+                f"a learned threshold is kept above 1/2 and cannot start at {self.threshold}",
+                hint="start it higher, or give clamp_threshold=False",
+            )
+
+
+@dataclass(frozen=True)
+class MaskOptions:
+    """The two masks of a spiking layer.
+
+    spatial_mask: fraction of silent inputs per layer, or None for no spatial mask; in (0, 1).
+    spatial_rule: `fixed` compares |x| with one calibrated constant per layer; `topk` sorts at every step (A11).
+    granularity: per `neuron`, or per `pixel` on the channels' mean |x| (A12).
+    channel_gate: whether a gate per channel, sample and step multiplies x.
+    gate_threshold: what the gate's non-linearity must exceed: 0.5 in the released code, 0.47 in the paper (A10).
+    gate_nonlinearity: `sigmoid`, or `softmax` over the channels, which exceeds 0.47 on at most two of them (A10).
+    gate_input: the previous layer's activations at the same `step`, or their mean over all the `time` (A9).
+    """
+
+    spatial_mask: float | None = None
+    spatial_rule: Literal["fixed", "topk"] = "fixed"
+    granularity: Literal["neuron", "pixel"] = "neuron"
+    channel_gate: bool = False
+    gate_threshold: float = 0.5
+    gate_nonlinearity: Literal["sigmoid", "softmax"] = "sigmoid"
+    gate_input: Literal["step", "time"] = "step"
+
+    def __post_init__(self) -> None:
+        check_choices(self)
+        if self.spatial_mask is not None and not 0.0 < self.spatial_mask < 1.0:
+            raise UsageError(
+                f"spatial_mask is a fraction in (0, 1), not {self.spatial_mask}", hint="None switches it off"
+            )
+        if not 0.0 < self.gate_threshold < 1.0:
+            raise UsageError(f"gate_threshold must lie in (0, 1), not {self.gate_threshold}")
+
+
+def check_choices(options: Any) -> None:
+    """Raise UsageError for a field that holds another kind of value, or none of its Literal's choices, than declared."""
+    for name, hint in get_type_hints(type(options)).items():
+        value = getattr(options, name)
+        choices = get_args(hint)
+        if choices and all(isinstance(choice, str) for choice in choices) and value not in choices:
+            raise UsageError(f"{name} must be one of {', '.join(choices)}, not {value!r}")
+        if hint in _KINDS and not _is_kind(value, hint):
+            raise UsageError(f"{name} must be {_KINDS[hint]}, not {value!r}")
+
+
+_KINDS: dict[Any, str] = {
+    bool: "true or false",
+    int: "an integer",
+    float: "a number",
+    float | None: "a number or None",
+    str: "a text",
+}
+
+
+def _is_kind(value: object, kind: Any) -> bool:
+    if kind is float or kind == float | None:
+        return (value is None and kind is not float) or (isinstance(value, int | float) and not isinstance(value, bool))
+    return isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
+
+
+def _check_levels(levels: tuple[float, ...]) -> None:
+    if len(levels) < 2 or list(levels) != sorted(set(levels)) or 0.0 not in levels:
+        raise UsageError(f"membrane levels must ascend, two or more, 0 among them: {list(levels)}")

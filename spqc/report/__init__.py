@@ -1,0 +1,1 @@
+"""Results for people: each report dataclass as text on a terminal, or as one JSON object."""

@@ -1,0 +1,1 @@
+"""Compiled networks: the artifact file, sessions that run it, and what they observe."""

@@ -1,0 +1,20 @@
+"""Inputs for a network when the user gives none: seeded codes of the network's own kind."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from spqc.contracts import Examples
+from spqc.ir import Graph
+
+from .observe import input_format
+
+
+def random_codes(graph: Graph, samples: int, seed: int) -> Examples:
+    """Return codes [N, T, ...], uniform over the input's range; one frame for all steps where coding is direct."""
+    format_, shape = input_format(graph), graph.inputs[0].type.shape
+    frames = 1 if format_.coding == "direct" else graph.steps
+    generator = np.random.default_rng(seed)
+    codes = generator.integers(0, format_.max + 1, (samples, frames, *shape), dtype=np.uint8)
+    x = np.repeat(codes, graph.steps // frames, axis=1)
+    return Examples(x, f"random '{format_.encoding}' inputs (seed {seed})")

@@ -1,0 +1,101 @@
+"""From what the user names - a file, a live network, a graph - to the frontend that reads it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from spqc import registry
+from spqc.contracts import Examples, Frontend, Source
+from spqc.errors import ModelError, SpqcError, UsageError
+from spqc.ir import Graph, verify
+from spqc.options import nearest
+from spqc.runtime.observe import input_format
+from spqc.runtime.samples import random_codes
+
+RANDOM_SAMPLES = 16
+DATA_SETS = ("digits",)
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model that was read: its source, the frontend that read it, and the graph as loaded."""
+
+    source: Source
+    frontend: Frontend
+    graph: Graph
+
+
+def read_model(model: Any) -> Model:
+    """Return the model in a file, or a live object; ModelError says why it cannot be read."""
+    if isinstance(model, Model):
+        return model
+    source = source_of(model)
+    frontend = frontend_for(source)
+    return Model(source, frontend, _finite(verify(frontend.load(source)), source))
+
+
+def _finite(graph: Graph, source: Source) -> Graph:
+    """Return the graph; ModelError where a constant holds NaN or infinity."""
+    for value in graph.constants:
+        array = graph.data.get(value.name)
+        if array is not None and array.dtype.kind == "f" and not np.isfinite(array).all():
+            op = graph.readers.get(value.name, (None,))[0]
+            where = f"{source.label}: {op.origin or op}" if op else source.label
+            raise ModelError(
+                f"'{value.name}' holds NaN or infinity", where, "the training diverged, or the file is damaged"
+            )
+    return graph
+
+
+def source_of(model: Any) -> Source:
+    """Return what the user gave as a source; ModelError for a path with nothing to read."""
+    if not isinstance(model, str | Path):
+        return Source(f"<{type(model).__name__}>", model=model)
+    path = Path(model)
+    if not path.exists():
+        raise ModelError("there is no such file", str(model), "give the path of a model, e.g. examples/digits.pt")
+    if path.is_dir():
+        raise ModelError("this is a folder, not a model", str(model))
+    if path.stat().st_size == 0:
+        raise ModelError("the file is empty", str(model), "was it written completely?")
+    return Source(str(model), path)
+
+
+def frontend_for(source: Source) -> Frontend:
+    """Return the first frontend that recognises the source; ModelError where none does."""
+    for name in registry.available("frontends"):
+        frontend: type[Frontend] = registry.load("frontends", name)
+        if frontend.matches(source):
+            return frontend()
+    known = ", ".join(registry.available("frontends"))
+    raise ModelError("no frontend reads this", source.label, f"frontends: {known}; see `spqc list frontends`")
+
+
+def data_set(name: str, samples: int | None = None) -> Examples:
+    """Return the real test images of a known data set; UsageError names the package that is missing."""
+    if name not in DATA_SETS:
+        raise UsageError(f"there is no data set '{name}'", hint=nearest(name, DATA_SETS))
+    try:
+        from spqc.train import digits
+    except ImportError as error:
+        raise UsageError(f"the data set '{name}' needs {error.name}", hint="pip install 'spqc[torch]'") from None
+    split = digits.load()
+    x, labels = split.test_images[:samples], split.test_labels[:samples]
+    return Examples(x, f"real test images of '{name}'", labels)
+
+
+def inputs_for(model: Model, samples: int | None, seed: int) -> Examples:
+    """Return what to show a model: its own real examples where there are any, or seeded random codes."""
+    if model.graph.name in DATA_SETS:
+        try:
+            found = data_set(model.graph.name, samples)
+            input_format(model.graph).to_codes(found.x[:1], model.graph.inputs[0].type.shape, model.graph.steps)
+            return found
+        except SpqcError:
+            pass  # not installed, or a network of the same name that reads something else
+    offered = model.frontend.examples(model.source, samples or RANDOM_SAMPLES, seed)
+    return offered or random_codes(model.graph, samples or RANDOM_SAMPLES, seed)

@@ -1,0 +1,1 @@
+"""Lowering to TVM TIR, shared by the targets that compile through TVM."""

@@ -1,0 +1,110 @@
+"""How constants lie for the kernels: packed weights of the artifact become the byte order that the loops read.
+
+Only numpy: the runtime does this when it loads an artifact, without any compiler.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from spqc.ir.program import LANES
+
+Bytes = npt.NDArray[np.uint8]
+Integers = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Arrangement:
+    """One constant in the kernels' memory. `form`:
+
+    `weight`: [tile][kernel row][kernel column and channel group][lane][group], from OxCxKxL (or OxI, via `map`);
+    `shifts`: the same order, each weight as sign bit 7, non-zero bit 6 and shift; `table`: [tile][row * k][lane] from RxKxC;
+    `vector`: [padded channel].
+    """
+
+    name: str
+    form: str
+    dtype: str
+    offset: int
+    bytes: int
+    kernel: tuple[int, int] = (1, 1)
+    channels: int = 0
+    padded_channels: int = 0
+    groups: int = 1
+    group: int = 1
+    lanes: int = LANES
+    fill: int = 0
+
+    def settings(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def from_settings(found: Mapping[str, Any]) -> Arrangement:
+    return Arrangement(**{**found, "kernel": tuple(found["kernel"])})
+
+
+def lay_out(arrangements: Sequence[Arrangement], data: Mapping[str, Integers], size: int) -> Bytes:
+    """Return the kernels' constant memory."""
+    memory = aligned(size)
+    for a in arrangements:
+        raw = np.ascontiguousarray(_arranged(a, data[a.name])).view(np.uint8).ravel()
+        memory[a.offset : a.offset + raw.size] = raw
+    return memory
+
+
+def aligned(size: int, alignment: int = 64) -> Bytes:
+    """Return zeroed bytes that start on a vector boundary."""
+    raw = np.zeros(size + alignment, np.uint8)
+    start = -raw.ctypes.data % alignment
+    return raw[start : start + size]
+
+
+def _arranged(a: Arrangement, array: Integers) -> npt.NDArray[Any]:
+    if a.form in ("weight", "shifts"):
+        weight = _weight(a, array)
+        return (_shift_codes(weight) if a.form == "shifts" else weight).astype(a.dtype)
+    if a.form == "table":
+        rows, steps, channels = array.shape
+        whole = _pad(array.reshape(rows * steps, channels), 1, a.lanes, a.fill)
+        return whole.reshape(rows * steps, -1, a.lanes).transpose(1, 0, 2).astype(a.dtype)
+    return _pad(array.ravel(), 0, a.lanes, a.fill).astype(a.dtype)
+
+
+def _pad(array: Integers, axis: int, multiple: int, fill: int = 0) -> Integers:
+    extra = -array.shape[axis] % multiple
+    width = [(0, extra if i == axis else 0) for i in range(array.ndim)]
+    return np.pad(array, width, constant_values=fill)
+
+
+def _weight(a: Arrangement, array: Integers) -> Integers:
+    out = array.shape[0]
+    weight = array.reshape(out, -1, *a.kernel)
+    if a.groups > 1:
+        weight = _dense_groups(weight, a.groups)
+    extra = a.padded_channels - weight.shape[1]
+    weight = _pad(np.pad(weight, ((0, 0), (0, extra), (0, 0), (0, 0))), 0, a.lanes)
+    tiles = weight.reshape(-1, a.lanes, a.padded_channels // a.group, a.group, *a.kernel)
+    return tiles.transpose(0, 4, 5, 2, 1, 3)  # tile, ky, kx, channel group, lane, group
+
+
+def _dense_groups(weight: Integers, groups: int) -> Integers:
+    """Return a grouped kernel as a dense one, zero between groups."""
+    out, per_group = weight.shape[:2]
+    dense = np.zeros((out, per_group * groups, *weight.shape[2:]), weight.dtype)
+    for o in range(out):
+        first = o // (out // groups) * per_group
+        dense[o, first : first + per_group] = weight[o]
+    return dense
+
+
+def _shift_codes(weight: Integers) -> Integers:
+    """Return sign in bit 7, non-zero in bit 6, shift in the bits below: as signed bytes."""
+    magnitude = np.abs(weight)
+    shift = np.log2(np.maximum(magnitude, 1)).astype(np.int64)
+    codes = np.where(magnitude > 0, 64 | shift, 0)
+    return np.where(weight < 0, codes - 128, codes)

@@ -1,0 +1,66 @@
+"""Assigns every constant its place and arrangement in the kernels' constant memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from spqc.errors import InternalError
+from spqc.ir import Graph, Value
+
+from .arrange import Arrangement
+from .geometry import WeightedSum, padded
+
+_SIZES = {"int8": 1, "int16": 2, "int32": 4, "int64": 8}
+
+
+@dataclass
+class Constants:
+    """Collects arrangements; the same request gives the same place, so both lowered forms share one memory."""
+
+    graph: Graph
+    found: dict[tuple[str, str, int, int], Arrangement] = field(default_factory=dict)
+    size: int = 0
+
+    def weight(self, g: WeightedSum, dtype: str, *, group: int, lanes: int, channels: int, shifts: bool) -> Arrangement:
+        """Place a weight for tiles of `lanes` outputs over `channels` padded inputs, `group` of them side by side."""
+        out = -(-g.output.channels // lanes) * lanes
+        count = out * channels * g.kernel[0] * g.kernel[1]
+        form = "shifts" if shifts else "weight"
+        return self._place(
+            g.weight.name,
+            form,
+            dtype,
+            count,
+            kernel=g.kernel,
+            channels=g.input.channels,
+            padded_channels=channels,
+            groups=g.groups,
+            group=group,
+            lanes=lanes,
+        )
+
+    def table(self, value: Value, dtype: str, fill: int) -> Arrangement:
+        rows, steps, channels = value.type.shape
+        return self._place(value.name, "table", dtype, rows * steps * padded(channels), fill=fill)
+
+    def vector(self, value: Value, dtype: str) -> Arrangement:
+        return self._place(value.name, "vector", dtype, padded(value.type.size))
+
+    def weight_dtype(self, value: Value) -> str:
+        """Return the narrowest integer that holds every weight."""
+        array = self.graph.data[value.name]
+        top = max(int(np.max(array, initial=0)), -1 - int(np.min(array, initial=0)))
+        for dtype, bits in (("int8", 7), ("int16", 15), ("int32", 31)):
+            if top < 2**bits:
+                return dtype
+        raise InternalError(f"weight {value} is wider than 32 bits")
+
+    def _place(self, name: str, form: str, dtype: str, count: int, **shape: object) -> Arrangement:
+        key = (name, form, int(shape.get("group", 1)), int(shape.get("lanes", 16)))  # type: ignore[call-overload]
+        if key not in self.found:
+            size = count * _SIZES[dtype]
+            self.found[key] = Arrangement(name, form, dtype, self.size, size, **shape)  # type: ignore[arg-type]
+            self.size += -(-size // 64) * 64
+        return self.found[key]

@@ -1,0 +1,121 @@
+"""Turns a lowered program into one TIR function over a batch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import tvm
+from tvm.tirx.script import builder as T
+
+from spqc.ir import Graph, Value
+from spqc.ir.ops import MaxPool, SumPool
+from spqc.ir.program import Program
+
+from .constants import Constants
+from .context import Context, Machine
+from .geometry import StateSlot, TraceSlot, is_count, is_pool, is_view, map_of, padded, region, state_slots, trace_slots
+from .kernels.count import emit_count
+from .kernels.dense import emit_dense
+from .kernels.pool import emit_pool
+from .kernels.stage import import_input
+from .memory import Memory, input_index
+from .vector import function
+
+
+@dataclass(frozen=True)
+class Emitted:
+    """A function with what its caller must provide."""
+
+    function: tvm.tirx.PrimFunc
+    arena_bytes: int
+    traces: dict[str, TraceSlot]
+    states: dict[str, StateSlot]
+
+
+def emit(name: str, program: Program, machine: Machine, constants: Constants) -> Emitted:
+    """Return the function that runs `program` on every sample of a batch."""
+    traces, states = trace_slots(program, program.steps), state_slots(program)
+    shared: dict[str, int] = {}
+
+    def body() -> None:
+        memory = Memory.parameters()
+        with T.serial(0, memory.samples) as sample:
+            context = Context(program, machine, constants, memory, sample, states, traces, program.arena_bytes)
+            _import_inputs(context)
+            for kernel in program.kernels:
+                if not is_view(kernel):
+                    _emit_kernel(context, kernel)
+        shared["arena"] = context.scratch + context.scratch_peak
+
+    made = function(name, body)
+    return Emitted(made, -(-shared["arena"] // 64) * 64 + 64, traces, states)
+
+
+def _emit_kernel(context: Context, kernel: object) -> None:
+    found = region(context.program, kernel)  # type: ignore[arg-type]
+    first = found.kernel.ops[0]
+    if is_pool(found.kernel) and isinstance(first, SumPool | MaxPool):
+        emit_pool(context, first)
+    elif is_count(found.kernel):
+        emit_count(context, found)
+    else:
+        emit_dense(context, found)
+
+
+def _import_inputs(context: Context) -> None:
+    """Copy the inputs that something other than a weighted sum reads."""
+    for value in imported_inputs(context.program):
+        place = context.import_place(value, context.scratch)
+        context.imported[value.name] = place
+        context.scratch += -(-place.steps * place.map.pixels * padded(place.map.channels) // 64) * 64
+
+        def index(t: object, c: object, p: object, value: Value = value) -> object:
+            return input_index(context.program, value, context.sample, t, c, p)
+
+        import_input(context, map_of(value), place, index)
+
+
+def imported_inputs(program: Program) -> tuple[Value, ...]:
+    names = {v.name for v in program.graph.inputs}
+    used = set()
+    for kernel in program.kernels:
+        if is_view(kernel):
+            continue
+        summed = region(program, kernel).sum
+        skipped = kernel.ops[0].inputs[0].name if summed is not None else None
+        used |= {program.views.get(v.name, v.name) for v in kernel.reads if v.name != skipped}
+        again = [v for op in kernel.ops[1:] for v in op.inputs if v.name == skipped]
+        used |= {program.views.get(v.name, v.name) for v in again}
+    return tuple(v for v in program.graph.inputs if v.name in used & names)
+
+
+def unsupported(graph: Graph) -> list[str]:
+    """Return one line for each operator that the emitters cannot carry out exactly."""
+    found = []
+    for op in graph.ops:
+        reason = _reason(op)
+        if reason:
+            found.append(f"{op.name}: {reason}  --> {op.origin or str(op)}")
+    for value in graph.outputs:
+        if len(value.type.shape) != 1 or not value.type.is_integer or value.type.bits > 32 or value.type.encoding == "fixed":
+            found.append(f"result {value}: only vectors of integers up to 32 bits are returned")
+    return found
+
+
+def _reason(op: object) -> str:
+    from spqc.ir.ops import Affine, Automaton, Conv2d, Linear, Neuron
+
+    if isinstance(op, Conv2d):
+        x = op.type_of(0)
+        return "its input is wider than 8 bits" if x.range[1] > 255 or x.range[0] < 0 else ""
+    if isinstance(op, Linear):
+        return "" if op.type_of(0).range[1] < 2**31 and op.type_of(0).range[0] >= 0 else "its input is not a small unsigned integer"
+    if isinstance(op, Neuron | Affine) and op.outputs[0].type.encoding == "float":
+        return "it computes in floating point: no table or fixed-point form was found for it"
+    if isinstance(op, Neuron) and op.type_of(0).encoding == "float":
+        return "its neuron reads floating point: no table or fixed-point form was found for it"
+    if isinstance(op, Automaton | Neuron) and op.type_of(1).bits > 4:
+        return "its membrane has more than 16 levels"
+    return ""
+
+

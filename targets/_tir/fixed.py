@@ -1,0 +1,56 @@
+"""The neuron in 64-bit fixed point: what no table can hold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from spqc.ir.levels import midpoints
+from spqc.ir.ops import Neuron
+
+from .automaton import Fired
+from .vector import Expr, bind, cast, constant, select
+
+
+def advance_neuron(op: Neuron, x: Expr, state: Expr | None) -> Fired:
+    """Return spikes and next state indices of a neuron whose charge is fixed point (the meaning: ops.Neuron.evaluate)."""
+    if state is None:
+        raise TypeError("a neuron runs with a state")
+    scale = op.type_of(0).scale
+    shift = op.levels.index(0.0) + op.low  # state index -> level index
+    carried = [round(op.leak * level / scale) for level in op.levels[shift:]]
+    u = bind(_table64(state, carried) + x)
+    if op.order == "quantise_first":
+        u = bind(_table64(_level(op, u), [round(level / scale) for level in op.levels]))
+    threshold = constant(round(op.threshold / scale), "int64")
+    fires = u >= threshold if op.fire == "ge" else u > threshold
+    zero, one = constant(0, "int32"), constant(1, "int32")
+    negative = state < constant(op.levels.index(0.0) - shift, "int32")
+    spikes = select(fires, one, zero)
+    if op.silence in ("spikes", "sticky"):
+        spikes = select(negative, zero, spikes)
+    spikes = bind(spikes)
+    after = select(cast(spikes, "int64") > constant(0, "int64"), u - threshold if op.reset == "soft" else constant(0, "int64"), u)
+    following = bind(_level(op, bind(after)))
+    if op.silence == "state":
+        floor = constant(op.levels.index(0.0), "int32")
+        following = select(following > floor, following, floor) - constant(shift, "int32")
+    if op.silence == "sticky":
+        following = select(negative, state, following)
+    return Fired(spikes, bind(following))
+
+
+def _level(op: Neuron, u: Expr) -> Expr:
+    """Return the index of the level each potential is stored as."""
+    total = constant(0, "int32")
+    for middle, rises in midpoints(op.levels, op.ties):
+        limit = constant(round(middle / op.type_of(0).scale), "int64")
+        passed = u >= limit if rises else u > limit
+        total = total + select(passed, constant(1, "int32"), constant(0, "int32"))
+    return total
+
+
+def _table64(index: Expr, table: Sequence[int]) -> Expr:
+    found = constant(table[-1], "int64")
+    for i in range(len(table) - 2, -1, -1):
+        found = select(cast(index, "int64") == constant(i, "int64"), constant(table[i], "int64"), found)
+    return found

@@ -1,0 +1,1 @@
+"""Kernel emitters: one file a strategy."""

@@ -1,0 +1,51 @@
+"""Chooses how many outputs, pixels and steps one turn of the dense kernel keeps in registers."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from spqc.ir.program import LANES
+
+from ..geometry import Map, padded
+
+_REGISTERS = 24  # accumulators; the rest hold weights and inputs
+
+
+@dataclass(frozen=True)
+class Block:
+    """`tiles` vectors of LANES outputs, `pixels` along a row, `steps` of time."""
+
+    tiles: int
+    pixels: int
+    steps: int
+
+    @property
+    def accumulators(self) -> int:
+        return self.tiles * self.pixels * self.steps
+
+
+def choose_block(output: Map, steps: int, registers: int = _REGISTERS) -> Block:
+    """Return the block with the least cost: vector loads and wasted columns a useful multiply-accumulate."""
+    all_tiles = padded(output.channels) // LANES
+    candidates = [
+        Block(tiles, pixels, window)
+        for tiles in _divisors(all_tiles, 4)
+        for window in _divisors(steps, registers)
+        for pixels in range(1, min(output.width, registers) + 1)
+        if tiles * pixels * window <= registers
+    ]
+    return min(candidates, key=lambda block: (_cost(block, output), -block.accumulators))
+
+
+def _cost(block: Block, output: Map) -> float:
+    rounded = math.ceil(output.width / block.pixels) * block.pixels
+    waste = rounded / output.width
+    # one broadcast load a pixel and step, one weight load a tile; two loads a cycle against two multiplies
+    inner = max(block.accumulators, block.pixels * block.steps + block.tiles) / block.accumulators
+    latency = max(1.0, 10 / block.accumulators)  # too few independent sums leave the multiplier waiting
+    return waste * inner * latency + 0.02 * (block.pixels * block.steps + block.tiles) / block.accumulators
+
+
+def _divisors(n: int, most: int) -> list[int]:
+    return [d for d in range(1, min(n, most) + 1) if n % d == 0]

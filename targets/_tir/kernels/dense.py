@@ -1,0 +1,252 @@
+"""The dense kernel: a convolution over all steps, its neuron and its pooling, in registers from the first sum to the spike.
+
+Loops: channel tile, row, block of pixels, window of steps. A block's sums stay in registers over the whole kernel; then the
+neuron runs through its steps with its state in registers, and only packed spikes (or what was pooled) reach memory.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tvm import tirx
+from tvm.tirx.script import builder as T
+
+from spqc.ir.ops import MaxPool, SumPool
+from spqc.ir.program import LANES
+
+from ..context import Context
+from ..geometry import Map, Region, map_of, padded
+from ..memory import Place
+from ..states import load_state, store_state
+from ..tail import Spot, Tail
+from ..vector import Expr, Registers, all_of, any_lane, bind, broadcast, cast, constant, i32, loop, store, when
+from .blocks import choose_block
+from .stage import Staged, stage
+from .strategies import Strategy, choose
+
+
+@dataclass
+class Dense:
+    """Emits one region; `strategy` is None for a region without a sum (its input comes from memory)."""
+
+    context: Context
+    region: Region
+    strategy: Strategy | None = None
+
+    def emit(self) -> None:
+        g = self.region.sum
+        self.once = g is not None and g.constant
+        if g is not None:
+            self.strategy = choose(g, self.context.machine, self.context.constants)
+        self.dtype = self.strategy.dtype if self.strategy is not None else self._source_dtype()
+        self.output = g.output if g is not None else map_of(self.region.tail[0].outputs[0])
+        self.steps = self.context.steps_of(self.region.last.out)
+        self.block = choose_block(self.output, 1 if self.once else self.steps)
+        self.tail = Tail(self.context, self.region.tail, self.dtype)
+        self.target = self._target()
+        self.staged = self._stage()
+        if self.region.pool is not None and self.target is not None:
+            self.target.clear()
+        self._loops()
+
+    def _source_dtype(self) -> str:
+        return "int64" if self.context.place_of(self.region.tail[0].inputs[0]).dtype == "int64" else "int32"
+
+    def _target(self) -> Place | None:
+        """Return where the region's result goes; None where nobody reads it."""
+        known = self.region.result.name in self.context.program.buffer_of
+        return self.context.place_of(self.region.result) if known else None
+
+    def _stage(self) -> Staged | None:
+        g = self.region.sum
+        if g is None or self.strategy is None:
+            return None
+        blocks = -(-g.output.width // self.block.pixels)
+        columns = (blocks * self.block.pixels - 1) * g.stride + g.kernel[1]
+        return stage(self.context, g, columns, self.strategy.group)
+
+    def _loops(self) -> None:
+        rows = self.region.pool.kernel if self.region.pool is not None else 1  # rows of one pooled row stay with one thread
+        groups = -(-self.output.height // rows)
+        tiles = padded(self.output.channels) // LANES // self.block.tiles
+        with self.context.parallel(tiles * groups) as unit:
+            tile = bind(tirx.floordiv(unit, i32(groups)))
+            with loop(rows) as r:
+                y = bind(tirx.floormod(unit, i32(groups)) * rows + r)
+                ragged = self.output.height % rows != 0
+                with when(y < i32(self.output.height) if ragged else None), loop(-(-self.output.width // self.block.pixels)) as block:
+                    self._body(tile, y, bind(block * self.block.pixels))
+
+    def _body(self, tile: Expr, y: Expr, x: Expr) -> None:
+        b = self.block
+        self.words = Registers("words", b.tiles * b.pixels) if self._packs else None
+        self.state = self._first_states(tile, y, x)
+        windows = self.steps // b.steps if not self.once else 1
+        with loop(windows) as window:
+            first = bind(window * b.steps)
+            sums = self._sums(tile, y, x, first)
+            steps: range = range(self.steps if self.once else b.steps)
+            for o in range(b.tiles):
+                channel = bind((tile * b.tiles + o) * LANES)
+                self.tail.prepare(channel)
+                for p in range(b.pixels):
+                    with when(self._inside(x, p)):
+                        for t in steps:
+                            self._finish(sums, o, p, t, first, y, x, channel)
+        self._after(tile, y, x)
+
+    @property
+    def _packs(self) -> bool:
+        return self.target is not None and (self.target.packed or isinstance(self.region.pool, MaxPool) and self.target.steps == 1)
+
+    def _inside(self, x: Expr, p: int) -> Expr | None:
+        """Return the condition that pixel p of a block exists, None where every one does."""
+        return None if self.output.width % self.block.pixels == 0 else x + p < i32(self.output.width)
+
+    def _first_states(self, tile: Expr, y: Expr, x: Expr) -> Registers | None:
+        neuron = self.region.neuron
+        if neuron is None:
+            if self.words is not None:
+                self._clear(self.words)
+            return None
+        if self.words is not None:
+            self._clear(self.words)
+        b = self.block
+        state = Registers("state", b.tiles * b.pixels)
+        for o in range(b.tiles):
+            for p in range(b.pixels):
+                state[o * b.pixels + p] = constant(-neuron.low, "int32")
+                if self.context.program.mode == "stepped":
+                    with when(self._inside(x, p)):
+                        channel = (tile * b.tiles + o) * LANES
+                        state[o * b.pixels + p] = load_state(self.context, neuron, y * self.output.width + x + p, channel)
+        return state
+
+    def _clear(self, registers: Registers) -> None:
+        for i in range(self.block.tiles * self.block.pixels):
+            registers[i] = constant(0, "int32")
+
+    def _sums(self, tile: Expr, y: Expr, x: Expr, first: Expr) -> Registers | None:
+        """Emit the multiply-accumulate loops of one block and return its accumulators [tile][pixel][step]."""
+        g, strategy, staged = self.region.sum, self.strategy, self.staged
+        if g is None or strategy is None or staged is None:
+            return None
+        b = self.block
+        sums = Registers("sums", b.accumulators, strategy.dtype)
+        for i in range(b.accumulators):
+            sums[i] = constant(0, strategy.dtype)
+        where = strategy.arrange(self.context.constants, g, b.tiles * LANES, staged.channels)
+        item = {"int8": 1, "int16": 2, "int32": 4}[where.dtype]
+        vectors = g.kernel[1] * (staged.channels // strategy.group)
+        start = where.offset // (LANES * strategy.group * item)
+        with when(self._open(tile, first)), loop(g.kernel[0]) as ky, loop(vectors) as k:
+            row = bind(i32(start) + ((tile * g.kernel[0] + ky) * vectors + k) * b.tiles)
+            weights = [strategy.weight(self.context, row + o) for o in range(b.tiles)]
+            for p in range(b.pixels):
+                for t in range(b.steps):
+                    at = staged.row(first + t, y * g.stride + ky, (x + p) * g.stride, strategy.group) + k
+                    activation = strategy.activation(self.context, at)
+                    for o in range(b.tiles):
+                        i = (o * b.pixels + p) * b.steps + t
+                        sums[i] = strategy.accumulate(sums[i], activation, weights[o])
+        return sums
+
+    def _open(self, tile: Expr, first: Expr) -> Expr | None:
+        """Return the condition that a gate lets any channel of the tile through in this window; None without a skip."""
+        neuron = self.region.neuron
+        if not self.region.kernel.skip or neuron is None or neuron.name != "automaton":
+            return None
+        gate = self.context.place_of(neuron.inputs[neuron.operand("gate") or 0])  # type: ignore[union-attr]
+        found = None
+        for o in range(self.block.tiles):
+            for t in range(self.block.steps):
+                one = gate.load(first + t, i32(0), (tile * self.block.tiles + o) * LANES)
+                found = one if found is None else found | one
+        return any_lane(found) != i32(0)
+
+    def _finish(self, sums: Registers | None, o: int, p: int, t: int, first: Expr, y: Expr, x: Expr, channel: Expr) -> None:
+        """Emit what follows one sum: the neuron's step and where its result goes."""
+        b = self.block
+        step = bind(first + t)
+        pixel = bind(y * self.output.width + x + p)
+        place = o * b.pixels + p
+        if sums is not None:
+            n = bind(sums[place if self.once else place * b.steps + t])
+        else:
+            n = bind(self.context.place_of(self.region.tail[0].inputs[0]).load(step, pixel, channel, self.dtype))
+        state = bind(self.state[place]) if self.state is not None else None
+        fired = self.tail.run(n, Spot(step, pixel, channel), state)
+        if self.state is not None and fired.state is not None:
+            self.state[place] = fired.state
+        self._trace(fired.value, fired.state, step, pixel, channel)
+        if self.words is not None:
+            self.words[place] = self.words[place] | (fired.value << broadcast(step))
+        elif self.target is not None:
+            self._store(fired.value, step, y, x + p, pixel, channel)
+
+    def _trace(self, value: Expr, state: Expr | None, step: Expr, pixel: Expr, channel: Expr) -> None:
+        name = self.region.last.out.name
+        if name not in self.context.traces:
+            return
+        with when(self.context.memory.traced != i32(0)):
+            byte = value if state is None else value | (state << constant(1, "int32"))
+            store(self.context.memory.view("trace", "uint8"), self.context.trace_index(name, step, pixel, channel), cast(byte, "uint8"))
+
+    def _store(self, value: Expr, step: Expr, y: Expr, x: Expr, pixel: Expr, channel: Expr) -> None:
+        """Store an unpacked result, adding to (or joining with) its pooled pixel where there is one."""
+        target = self.target
+        if target is None:
+            return
+        if self.region.pool is None:
+            target.store(step, pixel, channel, value)
+            return
+        with when(self._pooled_inside(y, x, target.map)):
+            at = bind(self._pooled(y, x, target.map))
+            old = target.load(step, at, channel)
+            target.store(step, at, channel, old + value if isinstance(self.region.pool, SumPool) else old | value)
+
+    def _pooled(self, y: Expr, x: Expr, pooled: Map) -> Expr:
+        k = self.region.pool.kernel if self.region.pool is not None else 1
+        return tirx.floordiv(y, i32(k)) * pooled.width + tirx.floordiv(x, i32(k))
+
+    def _pooled_inside(self, y: Expr, x: Expr, pooled: Map) -> Expr | None:
+        """Return the condition that a pixel falls into a window; the last rows and columns may not."""
+        k = self.region.pool.kernel if self.region.pool is not None else 1
+        conditions = []
+        if pooled.height * k < self.output.height:
+            conditions.append(y < i32(pooled.height * k))
+        if pooled.width * k < self.output.width:
+            conditions.append(x < i32(pooled.width * k))
+        return all_of(conditions)
+
+    def _after(self, tile: Expr, y: Expr, x: Expr) -> None:
+        """Store what a block kept in registers: packed spikes and, when streaming, states."""
+        b = self.block
+        for o in range(b.tiles):
+            channel = bind((tile * b.tiles + o) * LANES)
+            for p in range(b.pixels):
+                place = o * b.pixels + p
+                with when(self._inside(x, p)):
+                    if self.words is not None:
+                        self._store_words(self.words[place], y, x + p, channel)
+                    if self.state is not None and self.region.neuron is not None and self.context.program.mode == "stepped":
+                        pixel = bind(y * self.output.width + x + p)
+                        store_state(self.context, self.region.neuron, pixel, channel, self.state[place])
+
+    def _store_words(self, word: Expr, y: Expr, x: Expr, channel: Expr) -> None:
+        target = self.target
+        if target is None:
+            return
+        if self.region.pool is None:
+            target.store(i32(0), bind(y * self.output.width + x), channel, word)
+            return
+        with when(self._pooled_inside(y, x, target.map)):
+            at = bind(self._pooled(y, x, target.map))
+            target.store(i32(0), at, channel, target.load_word(at, channel) | word)
+
+
+def emit_dense(context: Context, region: Region) -> None:
+    """Emit a region that begins with a sum, or that works element by element on a value in memory."""
+    Dense(context, region).emit()
+
+

@@ -1,0 +1,98 @@
+"""Brings a sum's input into the order its loop reads: [t][padded row][padded column][padded channel] bytes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tvm import tirx
+from tvm.tirx.script import builder as T
+
+from spqc.ir.program import LANES
+
+from ..context import Context
+from ..geometry import Map, WeightedSum
+from ..memory import Place, input_index
+from ..vector import Expr, broadcast, cast, i32, lanes, store
+
+
+@dataclass(frozen=True)
+class Staged:
+    """A staged input: byte index = base + ((t * height + row) * width + column) * channels + channel."""
+
+    base: int
+    steps: int
+    height: int
+    width: int
+    channels: int
+
+    def row(self, step: Expr, row: Expr, column: Expr, group: int) -> Expr:
+        """Return the index of a pixel's first byte, in units of `group` bytes."""
+        step = i32(0) if self.steps == 1 else step
+        pixel = (step * self.height + row) * self.width + column
+        return i32(self.base // group) + pixel * (self.channels // group)
+
+
+def stage(context: Context, g: WeightedSum, columns: int, group: int) -> Staged:
+    """Emit the staging of a sum's input, at least `columns` wide; an input that lies right already is used where it is."""
+    steps = context.steps_of(g.source)
+    height, width = g.input.height + 2 * g.padding, max(g.input.width + 2 * g.padding, columns)
+    if context.is_input(g.source):
+        channels = -(-g.input.channels // group) * group
+        staged = Staged(context.reserve(steps * height * width * channels + LANES * 4), steps, height, width, channels)
+        _from_input(context, g, staged)
+        return staged
+    source = context.place_of(g.source)
+    plain = not source.packed and source.dtype == "uint8"
+    if plain and (height, width) == (g.input.height, g.input.width):
+        return Staged(int(source.base), steps, height, width, source.channels)
+    size = steps * height * width * source.channels
+    staged = Staged(context.reserve(size), steps, height, width, source.channels)
+    if (height, width) != (g.input.height, g.input.width):
+        _clear(context, staged, size)
+    _from_place(context, g, staged, source)
+    return staged
+
+
+def _clear(context: Context, staged: Staged, size: int) -> None:
+    wide = 64 if size % 64 == 0 else LANES
+    with context.parallel(size // wide) as i:
+        T.buffer_store(
+            context.memory.view("arena", "uint8"), broadcast(tirx.const(0, "uint8"), wide), [lanes(staged.base + i * wide, wide)]
+        )
+
+
+def _from_input(context: Context, g: WeightedSum, staged: Staged) -> None:
+    """Transpose [channel][pixel] codes, one at a time: network inputs are small."""
+    size = staged.steps * staged.height * staged.width * staged.channels
+    _clear(context, staged, -(-size // LANES) * LANES)
+    arena, source = context.memory.view("arena", "uint8"), context.memory.view("input", "uint8")
+    m = g.input
+    with T.grid(staged.steps, m.channels, m.height, m.width) as (t, c, y, x):
+        at = staged.row(t, y + g.padding, x + g.padding, 1) + c
+        T.buffer_store(arena, source[input_index(context.program, g.source, context.sample, t, c, y * m.width + x)], [at])
+
+
+def _from_place(context: Context, g: WeightedSum, staged: Staged, source: Place) -> None:
+    arena = context.memory.view("arena", "uint8")
+    m = g.input
+    with context.parallel(m.height) as y, T.serial(0, m.width) as x, T.serial(0, source.channels // LANES) as tile:
+        pixel, channel = y * m.width + x, tile * LANES
+        if source.packed:
+            word = T.Bind(context.memory.view(source.region, source.dtype)[lanes(source.index(i32(0), pixel, channel))])
+            for t in range(staged.steps):
+                bit = (word >> broadcast(tirx.const(t, source.dtype))) & broadcast(tirx.const(1, source.dtype))
+                store(arena, staged.row(i32(t), y + g.padding, x + g.padding, 1) + channel, cast(bit, "uint8"))
+        else:
+            with T.serial(0, staged.steps) as t:
+                value = source.load(t, pixel, channel, "int32")
+                store(arena, staged.row(t, y + g.padding, x + g.padding, 1) + channel, cast(value, "uint8"))
+
+
+def import_input(context: Context, source: Map, place: Place, emit_index: object) -> None:
+    """Copy a network input into the order of every other value, channels padded with zeros."""
+    place.clear()
+    arena, codes = context.memory.view("arena", "uint8"), context.memory.view("input", "uint8")
+    with T.grid(place.steps, source.channels, source.pixels) as (t, c, p):
+        T.buffer_store(arena, codes[emit_index(t, c, p)], [place.index(t, p, c)])  # type: ignore[operator]
+
+

@@ -1,0 +1,13 @@
+"""The parameters of a compiled function, in order: shared by the compiler that declares them and the executor that fills them."""
+
+from __future__ import annotations
+
+REGIONS = ("input", "result", "trace", "arena", "constant", "state")
+VIEWS = {
+    "input": ("uint8",),
+    "result": ("int32",),
+    "trace": ("uint8",),
+    "arena": ("uint8", "uint16", "uint32", "int32", "int64"),
+    "constant": ("int8", "int16", "int32", "int64"),
+    "state": ("uint16", "uint32", "uint64"),
+}

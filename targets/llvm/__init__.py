@@ -1,0 +1,66 @@
+"""The CPU target: TIR kernels compiled by LLVM into one function an inference."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from spqc.contracts import Binary, Package, Program, Target
+from spqc.errors import ArtifactError, UsageError, Unavailable
+from spqc.ir import Graph
+
+from .cpu import architecture, missing_features
+from .executor import NativeExecutor
+
+_GRAPH = (
+    "fold-neurons,remove-dead,absorb-direction,lower-power-of-two,hoist-constant,narrow-accumulators,fix-point,remove-dead"
+)
+_LOWER = "form-kernels,fuse-time{{mode={mode}}},pack-spikes,skip-masked,plan-memory"
+
+
+@dataclass(frozen=True)
+class Llvm(Target):
+    """Compile for a CPU: `cpu` is LLVM's name of it (`host`: this machine), `threads` how many an inference uses."""
+
+    cpu: str = "host"
+    threads: int = 1
+    name: ClassVar[str] = "llvm"
+
+    def pipeline(self) -> str:
+        return _GRAPH
+
+    def lowerings(self) -> Mapping[str, str]:
+        return {"run": _LOWER.format(mode="fused"), "step": _LOWER.format(mode="stepped")}
+
+    def check(self, graph: Graph) -> list[str]:
+        from .._tir.emit import unsupported
+
+        return unsupported(graph)
+
+    def build(self, graph: Graph, programs: Mapping[str, Program]) -> Binary:
+        from .compile import build
+
+        if not 1 <= self.threads <= 256:
+            raise UsageError(f"'llvm{{threads={self.threads}}}' is not possible", hint="threads is 1 to 256")
+        return build(graph, programs, self.cpu, self.threads)
+
+    @classmethod
+    def open(cls, package: Package) -> NativeExecutor:
+        settings = package.settings
+        if "model.so" not in package.files or "functions" not in settings:
+            raise ArtifactError("the artifact lacks its compiled library", hint="compile it again")
+        if settings["architecture"] != architecture():
+            raise Unavailable(
+                f"the artifact is built for {settings['architecture']}, this machine is {architecture()}", hint="compile it on this machine"
+            )
+        missing = missing_features(settings["features"])
+        if missing:
+            raise Unavailable(
+                f"the artifact is built for cpu '{settings['cpu']}' and needs {', '.join(missing)}, which this CPU lacks",
+                hint="compile it with --target llvm (this machine) or --target 'llvm{cpu=x86-64-v3}'",
+            )
+        return NativeExecutor(package)
+
+
+PLUGIN: Any = Llvm

@@ -1,0 +1,102 @@
+"""Compiles lowered programs for a CPU and records what their executor must know."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import tvm
+from tvm.target import codegen
+
+from spqc.contracts import Binary, Program
+from spqc.errors import UsageError
+from spqc.ir import Graph
+from spqc.options import nearest
+
+from .._tir.build import shared_library
+from .._tir.constants import Constants
+from .._tir.context import Machine
+from .._tir.emit import Emitted, emit
+from .._tir.geometry import lowest_code, trace_bytes
+from .cpu import architecture, checked_features, missing_features
+
+
+def build(graph: Graph, programs: Mapping[str, Program], cpu: str, threads: int) -> Binary:
+    """Return one library with a function for each program."""
+    target, features = machine_target(cpu)
+    constants = Constants(graph)
+    machine = Machine(frozenset(features), threads)
+    emitted = {name: emit(name, program, machine, constants) for name, program in programs.items()}
+    library = shared_library({name: e.function for name, e in emitted.items()}, target)
+    settings = {
+        "architecture": architecture(),
+        "cpu": str(target.attrs["mcpu"]),
+        "features": checked_features(features),
+        "threads": threads,
+        "steps": graph.steps,
+        "classes": graph.outputs[0].type.shape[0],
+        "constant_result": graph.outputs[0].type.clock == "const",
+        "constants": [a.settings() for a in constants.found.values()],
+        "constant_bytes": constants.size,
+        "states": _states(programs["step"], emitted["step"]),
+        "state_bytes": sum(s.bytes for s in emitted["step"].states.values()),
+        "functions": {name: _function(programs[name], e) for name, e in emitted.items()},
+    }
+    return Binary({"model.so": library}, settings)
+
+
+def machine_target(cpu: str) -> tuple[tvm.target.Target, set[str]]:
+    """Return TVM's target of a CPU and LLVM's feature names; `host` leaves out what a virtual machine hides."""
+    name = codegen.llvm_get_system_cpu() if cpu == "host" else cpu
+    if not codegen.llvm_is_valid_cpu(name, codegen.llvm_get_system_triple()):
+        raise UsageError(f"LLVM knows no cpu '{name}'", hint=nearest(name, _archlist()))
+    target = tvm.target.Target({"kind": "llvm", "mcpu": name})
+    features = set(codegen.llvm_get_cpu_features(target))
+    if cpu == "host":
+        hidden = missing_features(features)
+        if hidden:
+            target = tvm.target.Target({"kind": "llvm", "mcpu": name, "mattr": [f"-{f}" for f in hidden]})
+            features -= set(hidden)
+    return target, features
+
+
+def _archlist() -> list[str]:
+    return [str(name) for name in codegen.llvm_get_cpu_archlist(tvm.target.Target("llvm"))]
+
+
+def _states(program: Program, emitted: Emitted) -> list[dict[str, Any]]:
+    return [
+        {"name": s.name, "offset": s.offset, "bytes": s.bytes, "bits": s.bits, "low": s.low} for s in emitted.states.values()
+    ]
+
+
+def _function(program: Program, emitted: Emitted) -> dict[str, Any]:
+    return {
+        "arena_bytes": emitted.arena_bytes,
+        "result_elements": _result_elements(program),
+        "trace_bytes": trace_bytes(emitted.traces, program.steps),
+        "traces": [_trace(program, name) | {"offset": slot.offset} for name, slot in emitted.traces.items()],
+    }
+
+
+def _result_elements(program: Program) -> int:
+    buffer = program.buffer_of[program.graph.outputs[0].name]
+    return buffer.steps * buffer.channels
+
+
+def _trace(program: Program, name: str) -> dict[str, Any]:
+    value = program.graph.values[name]
+    op = program.graph.producers[name]
+    shape = value.type.shape
+    gate = op.name == "greater"
+    return {
+        "name": name,
+        "kind": "gate" if gate else "neuron",
+        "origin": op.origin,
+        "map": list(shape) if len(shape) == 3 else [shape[0], 1, 1],
+        "spatial": len(shape) == 3,
+        "constant": value.type.clock == "const",
+        "low": 0 if gate else lowest_code(program, op.inputs[1]),
+    }
+
+

@@ -1,0 +1,67 @@
+"""Shared fixtures: golden texts and the command line in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-golden", action="store_true", help="rewrite the expected texts")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command did."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
+    """Compare a text with the file of that name below tests/golden, or rewrite the file."""
+
+    def check(name: str, text: str) -> None:
+        path = GOLDEN / name
+        if request.config.getoption("--update-golden"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        assert path.exists(), f"{path} is missing; run pytest --update-golden and look at it"
+        assert text == path.read_text()
+
+    return check
+
+
+@pytest.fixture
+def spqc(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Outcome]:
+    """Run a command line in this process."""
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.delenv("SPQC_TRACEBACK", raising=False)
+
+    def run(*arguments: object) -> Outcome:
+        from spqc.cli import main
+
+        capsys.readouterr()
+        code = main([str(argument) for argument in arguments])
+        found = capsys.readouterr()
+        return Outcome(code, found.out, found.err)
+
+    return run
+
+
+@pytest.fixture
+def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A small model as tiny.tg in an empty working folder."""
+    from spqc.frontends.graph_text import write_arrays
+    from spqc.health import tiny_graph
+
+    monkeypatch.chdir(tmp_path)
+    write_arrays(Path("tiny.tg"), tiny_graph())
+    return Path("tiny.tg")

@@ -1,0 +1,135 @@
+"""Random networks as temporal graphs, for tests of meaning."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from spqc.ir import Array, Builder, Graph, Type, Value
+from spqc.ir.grids import magnitudes
+from spqc.ir.ops import Add, Affine, Bias, Conv2d, Flatten, Gate, GlobalSum, Greater, Linear, MaxPool, Neuron, Repeat, SpatialMask, SumPool
+from spqc.ir.types import state_type
+
+
+class Maker:
+    """Builds one random network; every choice is drawn from one seed."""
+
+    def __init__(self, seed: int) -> None:
+        self.rng = np.random.default_rng(seed)
+        self.build = Builder("net", int(self.rng.choice([1, 2, 3, 7])))
+
+    def pick(self, *choices: object) -> object:
+        return choices[int(self.rng.integers(len(choices)))]
+
+    def graph(self, layers: int = 3) -> Graph:
+        x = self.input()
+        for index in range(layers):
+            x = self.block(x, index)
+        x = self.head(x)
+        return self.build.graph(x)
+
+    def input(self) -> Value:
+        shape = (int(self.pick(1, 2, 3)), int(self.pick(1, 5, 8)), int(self.pick(4, 7)))  # type: ignore[call-overload]
+        if self.rng.random() < 0.3:
+            still = self.build.input("x", Type("uint", 8, shape, "const", 1 / 256))
+            return self.build.op(Repeat, still)[0]
+        type_ = Type("spike", 1, shape) if self.rng.random() < 0.5 else Type("uint", 8, shape, "step", 1 / 256)
+        return self.build.input("x", type_)
+
+    def weight(self, name: str, shape: tuple[int, ...]) -> Value:
+        encoding, bits = self.pick(("pot", 2), ("pot", 4), ("pot", 5), ("apot", 4), ("apot", 8), ("int", 2), ("int", 4), ("int", 8))  # type: ignore[misc]
+        if encoding == "int":
+            top = 2 ** (bits - 1) - 1
+            array = self.rng.integers(-top, top + 1, shape)
+        else:
+            array = self.rng.choice(magnitudes(encoding, bits), shape) * self.rng.choice([-1, 1], shape)
+        return self.build.constant(name, Type(encoding, bits, shape, "const", 0.25), array)
+
+    def block(self, x: Value, index: int) -> Value:
+        channels = int(self.pick(1, 3, 17))  # type: ignore[call-overload]
+        origin = f"layers.{index} (Block)"
+        if len(x.type.shape) == 1 or self.rng.random() < 0.15:
+            return self.linear_block(x, index, channels, origin)
+        residual = self.rng.random() < 0.25
+        kernel = 3 if residual else int(self.pick(1, 3, 5))  # type: ignore[call-overload]
+        padding = kernel // 2 if residual or min(x.type.shape[1:]) < kernel else int(self.pick(0, 1, 2))  # type: ignore[call-overload]
+        channels = x.type.shape[0] if residual else channels
+        stride = 1 if residual else int(self.pick(1, 1, 2))  # type: ignore[call-overload]
+        w = self.weight(f"w{index}", (channels, x.type.shape[0], kernel, kernel))
+        (n,) = self.build.op(Conv2d, x, w, origin=origin, stride=stride, padding=padding)
+        if min(n.type.shape[1:]) >= 2 and self.rng.random() < 0.15 and not residual:
+            (n,) = self.build.op(SumPool, n, origin=origin)
+        small = residual and x.type.range[1] <= 4
+        s = self.neuron(x, n, x if small else None, index, origin)
+        if min(s.type.shape[1:]) >= 2 and self.rng.random() < 0.5:
+            pool = self.pick(SumPool, MaxPool)
+            stride = int(self.pick(2, 2, 1))  # type: ignore[call-overload]
+            (s,) = self.build.op(pool, s, origin=origin, kernel=2, stride=stride)  # type: ignore[arg-type]
+        return s
+
+    def linear_block(self, x: Value, index: int, channels: int, origin: str) -> Value:
+        if len(x.type.shape) == 3:
+            (x,) = self.build.op(Flatten, x)
+        (n,) = self.build.op(Linear, x, self.weight(f"w{index}", (channels, x.type.size)), origin=origin)
+        return self.neuron(x, n, None, index, origin)
+
+    def neuron(self, source: Value, n: Value, identity: Value | None, index: int, origin: str) -> Value:
+        channels = n.type.shape[0]
+        bits = int(self.pick(32, 32, 64))  # type: ignore[call-overload]
+        span = 1.0 / max(1.0, n.type.scale * 40)
+        gamma = self.rng.normal(0, 1, channels) * span * n.type.scale
+        gamma[self.rng.random(channels) < 0.05] = 0
+        dtype = np.float32 if bits == 32 else np.float64
+        a = self.build.constant(f"a{index}", Type("float", bits, (channels,)), gamma.astype(dtype))
+        b = self.build.constant(f"b{index}", Type("float", bits, (channels,)), self.rng.normal(0.2, 0.5, channels).astype(dtype))
+        (x,) = self.build.op(Affine, n, a, b, origin=origin)
+        if identity is not None:
+            (x,) = self.build.op(Add, x, identity, origin=origin)
+        if self.rng.random() < 0.4:
+            (x,) = self.build.op(SpatialMask, x, origin=origin, threshold=float(np.float32(self.rng.random() * 0.6)))
+        if self.rng.random() < 0.3 and source.type.range[0] == 0:
+            x = self.gated(source, x, index, origin)
+        silence = str(self.pick("none", "none", "state", "spikes", "sticky"))
+        options = {
+            "levels": self.pick((-1.0, 0.0, 1.0), (-1.0, 0.0, 1.0), (-3.0, -2.0, -1.0, 0.0, 1.0)),
+            "threshold": float(np.float32(self.rng.uniform(0.55, 1.7))),
+            "leak": self.pick(0.5, 0.5, 0.75),
+            "fire": self.pick("ge", "gt"),
+            "reset": self.pick("hard", "hard", "soft"),
+            "order": self.pick("reset_first", "reset_first", "quantise_first"),
+            "leak_at": self.pick("read", "read", "write"),
+            "ties": self.pick("down", "even", "away", "up"),
+            "silence": silence,
+        }
+        levels = options["levels"]
+        low = 0 if silence == "state" else -levels.index(0.0)  # type: ignore[attr-defined]
+        state = self.build.state(f"v{index}", state_type(low, len(levels) - 1 - levels.index(0.0), n.type.shape))  # type: ignore[arg-type, attr-defined]
+        spike, following = self.build.op(Neuron, x, state, origin=origin, **options)
+        self.build.nexts.append(following)
+        return spike
+
+    def gated(self, source: Value, x: Value, index: int, origin: str) -> Value:
+        channels = x.type.shape[0]
+        counts = self.build.op(GlobalSum, source, origin=origin)[0] if len(source.type.shape) == 3 else source
+        w = self.build.constant(f"gw{index}", Type("int", 8, (channels, counts.type.size), "const", 0.1), self.rng.integers(-99, 100, (channels, counts.type.size)))
+        (z,) = self.build.op(Linear, counts, w, origin=origin)
+        t = self.build.constant(f"gt{index}", Type("int", 32, (channels,)), self.rng.integers(-300, 100, channels))
+        (gate,) = self.build.op(Greater, z, t, origin=origin)
+        return self.build.op(Gate, x, gate, origin=origin)[0]
+
+    def head(self, x: Value) -> Value:
+        if len(x.type.shape) == 3:
+            (x,) = self.build.op(Flatten, x)
+        (n,) = self.build.op(Linear, x, self.weight("head", (5, x.type.size)), origin="head (Classifier)")
+        b = self.build.constant("bias", Type("int", 16, (5,)), self.rng.integers(-100, 100, 5))
+        return self.build.op(Bias, n, b, origin="head (Classifier)")[0]
+
+
+def random_codes(graph: Graph, batch: int, seed: int) -> dict[str, Array]:
+    """Return random inputs of the graph's own kind."""
+    rng = np.random.default_rng(seed)
+    found = {}
+    for value in graph.inputs:
+        steps = () if value.type.clock == "const" else (graph.steps,)
+        low, high = value.type.range
+        found[value.name] = rng.integers(low, high + 1, (batch, *steps, *value.type.shape))
+    return found
