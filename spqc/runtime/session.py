@@ -118,7 +118,8 @@ class Artifact:
         if name not in ("float32", "float64"):
             raise UsageError(f"logits are float32 or float64, not '{name}'", self.label)
         dtype = np.dtype(name)
-        return np.asarray(integers.astype(dtype) * dtype.type(self.graph.outputs[0].type.scale))
+        scale = float(self.graph.note("logit_scale") or self.graph.outputs[0].type.scale)
+        return np.asarray(integers.astype(dtype) * dtype.type(scale))
 
     def _levels(self, layer: str, codes: Array) -> Array:
         text = self.graph.note(f"levels.{layer}")

@@ -9,7 +9,7 @@ from tvm.tirx.script import builder as T
 from spqc.ir.ops import Automaton
 
 from .context import Context
-from .vector import Expr, Registers, bind, broadcast, constant, lanes, select
+from .vector import Expr, Registers, bind, broadcast, constant, held, lanes, select
 
 _UNROLLED = 27  # thresholds a neuron that are compared straight in registers
 
@@ -72,13 +72,13 @@ class Rows:
 def advance_automaton(op: Automaton, rows: Rows, n: Expr, state: Expr, identity: Expr | None, gate: Expr | None) -> Fired:
     """Return spikes and next state indices (a code less the smallest code)."""
     row = state if op.identities == 1 else state * constant(op.identities, "int32")
-    row = bind(row if identity is None else row + identity)
-    outcome = bind(rows.count(n, row))
+    row = row if identity is None else held(row + identity)
+    outcome = held(rows.count(n, row))
     if gate is not None:
         resting = chosen(state, op.rest)
-        outcome = bind(select(gate > constant(0, "int32"), outcome, resting))
+        outcome = held(select(gate > constant(0, "int32"), outcome, resting))
     spikes = select(outcome >= constant(op.fires, "int32"), constant(1, "int32"), constant(0, "int32"))
-    return Fired(bind(spikes), bind(chosen(outcome, tuple(code - op.low for code in op.following))))
+    return Fired(held(spikes), held(chosen(outcome, tuple(code - op.low for code in op.following))))
 
 
 def chosen(index: Expr, table: tuple[int, ...]) -> Expr:

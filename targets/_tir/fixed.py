@@ -8,7 +8,7 @@ from spqc.ir.levels import midpoints
 from spqc.ir.ops import Neuron
 
 from .automaton import Fired
-from .vector import Expr, bind, cast, constant, select
+from .vector import Expr, cast, constant, held, select
 
 
 def advance_neuron(op: Neuron, x: Expr, state: Expr | None) -> Fired:
@@ -18,9 +18,9 @@ def advance_neuron(op: Neuron, x: Expr, state: Expr | None) -> Fired:
     scale = op.type_of(0).scale
     shift = op.levels.index(0.0) + op.low  # state index -> level index
     carried = [round(op.leak * level / scale) for level in op.levels[shift:]]
-    u = bind(_table64(state, carried) + x)
+    u = held(_table64(state, carried) + x, "int64")
     if op.order == "quantise_first":
-        u = bind(_table64(_level(op, u), [round(level / scale) for level in op.levels]))
+        u = held(_table64(held(_level(op, u)), [round(level / scale) for level in op.levels]), "int64")
     threshold = constant(round(op.threshold / scale), "int64")
     fires = u >= threshold if op.fire == "ge" else u > threshold
     zero, one = constant(0, "int32"), constant(1, "int32")
@@ -28,15 +28,15 @@ def advance_neuron(op: Neuron, x: Expr, state: Expr | None) -> Fired:
     spikes = select(fires, one, zero)
     if op.silence in ("spikes", "sticky"):
         spikes = select(negative, zero, spikes)
-    spikes = bind(spikes)
+    spikes = held(spikes)
     after = select(cast(spikes, "int64") > constant(0, "int64"), u - threshold if op.reset == "soft" else constant(0, "int64"), u)
-    following = bind(_level(op, bind(after)))
+    following = held(_level(op, held(after, "int64")))
     if op.silence == "state":
         floor = constant(op.levels.index(0.0), "int32")
         following = select(following > floor, following, floor) - constant(shift, "int32")
     if op.silence == "sticky":
         following = select(negative, state, following)
-    return Fired(spikes, bind(following))
+    return Fired(spikes, held(following))
 
 
 def _level(op: Neuron, u: Expr) -> Expr:

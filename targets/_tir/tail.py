@@ -12,7 +12,14 @@ from spqc.ir.ops import Add, Affine, Automaton, Bias, Gate, Greater, Neuron, Spa
 from .automaton import Fired, Rows, advance_automaton
 from .context import Context
 from .fixed import advance_neuron
-from .vector import Expr, bind, broadcast, cast, constant, i32, lanes, select
+from .vector import Expr, bind, broadcast, cast, constant, held, i32, lanes, select
+
+
+def result_dtype(op: Op, sums: str) -> str:
+    """Return the vector type an operator of a tail gives: fixed point is int64, a comparison int32, the rest as it came."""
+    if isinstance(op, Greater):
+        return "int32"
+    return "int64" if op.outputs[0].type.encoding == "fixed" else sums
 
 
 @dataclass(frozen=True)
@@ -60,7 +67,7 @@ class Tail:
                 return self._automaton(op, x, spot, state)
             if isinstance(op, Neuron):
                 return advance_neuron(op, x, state)
-            x = bind(self._step(op, x, spot))
+            x = held(self._step(op, x, spot), result_dtype(op, self.dtype))
         return Fired(x, None)
 
     def _automaton(self, op: Automaton, n: Expr, spot: Spot, state: Expr | None) -> Fired:
@@ -72,7 +79,7 @@ class Tail:
         if "gate" in op.reads:
             gate = self._gate(op.inputs[op.operand("gate") or 0], spot)
         if "direction" in op.reads:
-            n = bind(n * self.vectors[op.inputs[op.operand("direction") or 0].name])
+            n = held(n * self.vectors[op.inputs[op.operand("direction") or 0].name], self.dtype)
         return advance_automaton(op, self.rows, n, state, identity, gate)
 
     def _operand(self, value: Value, spot: Spot, dtype: str = "int32") -> Expr:

@@ -78,6 +78,13 @@ class Registers:
         T.buffer_store(self.buffers[index], value, [lanes(i32(0))])
 
 
+def held(value: Expr, dtype: str = "int32") -> Expr:
+    """Evaluate a vector once. TVM's simplifier copies a pure `bind` into every use, which grows without end; a load it keeps."""
+    register = Registers("held", 1, dtype)
+    register[0] = value
+    return T.Bind(register[0])
+
+
 def store(buffer: Expr, at: Expr, value: Expr) -> None:
     """Store a vector at an element index."""
     T.buffer_store(buffer, value, [lanes(at)])

@@ -1,0 +1,251 @@
+"""SpQuant networks: a checkpoint of spqc.nn, or a live module, as a temporal graph."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from spqc.contracts import Examples, Frontend, Observation, Source
+from spqc.errors import ModelError, UsageError
+from spqc.ir import Array, Builder, Graph, Type, Value, ops
+from spqc.ir.types import signed_type, state_type
+from spqc.options import format_value
+
+if TYPE_CHECKING:
+    from spqc.nn.layers import SpikingLayer
+    from spqc.nn.network import SpikingNetwork
+
+_SUFFIXES = (".pt", ".pth")
+
+
+class SpQuant(Frontend):
+    """Reads checkpoints of spqc.nn and its live networks; the framework to agree with is torch."""
+
+    name: ClassVar[str] = "spquant"
+
+    @classmethod
+    def matches(cls, source: Source) -> bool:
+        if source.model is not None:
+            return any(base.__module__.startswith("spqc.nn.") for base in type(source.model).__mro__)
+        return source.path is not None and source.path.suffix in _SUFFIXES
+
+    def load(self, source: Source) -> Graph:
+        net = _network(source)
+        refused = [reason for name, layer in net.spiking_layers() for reason in _refusals(name, layer)]
+        if net.classifier.quantiser.is_float:
+            refused.append("classifier: float weights have no exact integer form")
+        if refused:
+            raise ModelError(
+                "; ".join(refused), source.label, "train with quantised weights and membrane (spqc train NAME --preset quant)"
+            )
+        return _Lowering(net).graph()
+
+    def observe(self, source: Source, x: Array) -> Observation:
+        import torch
+
+        net = _network(source)
+        with torch.no_grad():
+            seen = net.observe(torch.from_numpy(np.ascontiguousarray(x)))
+        layers = dict(net.spiking_layers())
+        gates: dict[str, Array] = {}
+        for name, record in seen.layers.items():
+            if record.gate is not None:
+                gates[name] = record.gate.numpy().astype(np.int64)
+            if layers[name].spatial is not None and record.keep is not None:
+                gates[f"{name}.keep"] = record.keep.numpy().astype(np.int64)
+        spikes = {name: record.spikes.numpy().astype(np.int64) for name, record in seen.layers.items()}
+        states = {name: _codes(record.states.numpy(), layers[name].constants().levels) for name, record in seen.layers.items()}
+        return Observation(seen.logits.numpy(), spikes, states, gates)
+
+    def examples(self, source: Source, samples: int, seed: int) -> Examples | None:
+        if _network(source).model != "digits":
+            return None
+        from spqc.train import digits
+
+        data = digits.test_set()
+        chosen = np.random.default_rng(seed).permutation(len(data.labels))[:samples]
+        return Examples(data.images[chosen], f"{len(chosen)} real test images of handwritten digits", data.labels[chosen])
+
+    def eager(self, source: Source) -> Callable[[Array], object] | None:
+        from spqc.nn.eager import folded
+
+        return folded(_network(source))
+
+
+def _network(source: Source) -> SpikingNetwork:
+    """Return the network in evaluation mode; a clear error where torch is not installed."""
+    try:
+        from spqc.nn import checkpoint
+        from spqc.nn.network import SpikingNetwork as Network
+    except ImportError as error:
+        raise UsageError(f"reading {source.label} needs torch: {error}", hint="pip install 'spqc[torch]'") from None
+    if source.model is not None:
+        if not isinstance(source.model, Network):
+            raise ModelError(f"{type(source.model).__name__} is a part of a network", source.label, "compile the whole SpikingNetwork")
+        return source.model.eval()
+    if source.path is None:
+        raise ModelError("there is neither a file nor a module to read", source.label)
+    return checkpoint.load(source.path)
+
+
+def _refusals(name: str, layer: SpikingLayer) -> list[str]:
+    """Return why a layer has no exact integer form; nothing where it has one."""
+    neuron, masks = layer.options.neuron, layer.options.masks
+    rules = {
+        "float weights have no exact integer form": layer.synapse.quantiser.is_float,
+        "a float membrane has no exact integer form": neuron.membrane == "float",
+        "a membrane frozen where masked (masked=freeze) is not a staircase of the input": neuron.masked == "freeze"
+        and (masks.spatial_mask is not None or masks.channel_gate),
+        "a top-k spatial mask sorts at every step": masks.spatial_mask is not None and masks.spatial_rule == "topk",
+        "a spatial mask shared over channels depends on all of them": masks.spatial_mask is not None and masks.granularity == "pixel",
+        "a softmax gate is not an integer comparison": masks.channel_gate and masks.gate_nonlinearity == "softmax",
+        "a gate over all of time is not causal": masks.channel_gate and masks.gate_input == "time",
+    }
+    return [f"{name}: {reason}" for reason, holds in rules.items() if holds]
+
+
+def _codes(states: Array, levels: tuple[float, ...]) -> Array:
+    """Return level codes (index less the index of 0) of stored levels."""
+    exact = np.asarray(levels, states.dtype)
+    return np.searchsorted(exact, states).astype(np.int64) - levels.index(0.0)
+
+
+@dataclass
+class _Lowering:
+    """Walks a network's layers in order and builds its graph."""
+
+    net: SpikingNetwork
+    values: dict[int, Value] = field(default_factory=dict)  # what each layer reads
+    gates: int = 0
+
+    def graph(self) -> Graph:
+        net = self.net
+        self.build = Builder(net.model, net.steps)
+        value = self._input()
+        for index, layer in enumerate(net.features):
+            self.values[index] = value
+            value = self._layer(index, layer, value)
+        result = self._classifier(value)
+        return self.build.graph(result)
+
+    def _input(self) -> Value:
+        inputs = self.net.inputs
+        encoding: Any = "spike" if inputs.bits == 1 else "uint"
+        static = inputs.coding == "direct"
+        type_ = Type(encoding, inputs.bits, tuple(self.net.in_shape), "const" if static else "step", inputs.scale)
+        self.build.notes += [("input_encoding", inputs.encoding), ("coding", inputs.coding), ("input_max", str(inputs.max))]
+        x = self.build.input("x", type_)
+        return self.build.op(ops.Repeat, x, origin="input")[0] if static else x
+
+    def _layer(self, index: int, layer: Any, x: Value) -> Value:
+        origin = f"features.{index} ({type(layer).__name__})"
+        kind = type(layer).__name__
+        if kind == "SumPool2d":
+            return self.build.op(ops.SumPool, x, origin=origin, kernel=layer.kernel, stride=layer.stride)[0]
+        if kind == "MaxPool2d":
+            return self.build.op(ops.MaxPool, x, origin=origin, kernel=layer.kernel, stride=layer.stride)[0]
+        if kind == "Flatten":
+            return self.build.op(ops.Flatten, x, origin=origin)[0]
+        if kind in ("SpikingConv2d", "SpikingLinear"):
+            return self._spiking(index, layer, x, origin)
+        raise ModelError(f"there is no operator for {kind}", origin)
+
+    def _spiking(self, index: int, layer: SpikingLayer, x: Value, origin: str) -> Value:
+        n = self._sum(f"w{index}", layer.synapse, layer.integer_weight(), x, origin)
+        current = self._affine(f"{index}", n, *layer.fold(), origin)
+        if layer.options.residual == "identity":
+            current = self.build.op(ops.Add, current, self.values[self.net.skips[index]], origin=origin)[0]
+        elif layer.options.residual == "project":
+            current = self._projected(index, layer, current, origin)
+        constants = layer.constants()
+        if constants.theta is not None:
+            current = self.build.op(ops.SpatialMask, current, origin=origin, threshold=constants.theta)[0]
+        if layer.gate is not None:
+            current = self._gated(index, layer, x, current, origin)
+        return self._neuron(index, layer, current, origin)
+
+    def _sum(self, name: str, synapse: Any, weight: tuple[Array, float], x: Value, origin: str) -> Value:
+        array, scale = weight
+        quantiser = synapse.quantiser
+        type_ = Type(quantiser.encoding, quantiser.stored_bits, array.shape, "const", scale)
+        w = self.build.constant(name, type_, array)
+        if array.ndim == 2:
+            return self.build.op(ops.Linear, x, w, origin=origin)[0]
+        geometry = synapse.geometry
+        (stride,) = set(geometry.stride) if len(set(geometry.stride)) == 1 else (None,)
+        (padding,) = set(geometry.padding) if len(set(geometry.padding)) == 1 else (None,)
+        if stride is None or padding is None:
+            raise ModelError("strides and paddings must be the same along rows and columns", origin)
+        (n,) = self.build.op(ops.Conv2d, x, w, origin=origin, stride=stride, padding=padding, groups=geometry.groups)
+        before = geometry.pool_before
+        return self.build.op(ops.SumPool, n, origin=origin, kernel=before, stride=before)[0] if before > 1 else n
+
+    def _affine(self, name: str, n: Value, a: Array, b: Array, origin: str) -> Value:
+        type_ = Type("float", a.dtype.itemsize * 8, a.shape)
+        constants = self.build.constant(f"a{name}", type_, a), self.build.constant(f"b{name}", type_, b)
+        return self.build.op(ops.Affine, n, *constants, origin=origin)[0]
+
+    def _projected(self, index: int, layer: SpikingLayer, current: Value, origin: str) -> Value:
+        shortcut: Any = layer.shortcut
+        n = self._sum(f"p{index}", shortcut, layer.shortcut_weight(), self.values[self.net.skips[index]], origin)
+        other = self._affine(f"p{index}", n, *layer.shortcut_fold(), origin)
+        return self.build.op(ops.Add, current, other, origin=origin)[0]
+
+    def _gated(self, index: int, layer: SpikingLayer, x: Value, current: Value, origin: str) -> Value:
+        gate: Any = layer.gate
+        weight, bias = gate.integer_gate()
+        counts = self.build.op(ops.GlobalSum, x, origin=origin)[0] if len(x.type.shape) == 3 else x
+        w = self.build.constant(f"gate{index}", signed_type(int(weight.min()), int(weight.max()), weight.shape, "const"), weight)
+        (z,) = self.build.op(ops.Linear, counts, w, origin=origin)
+        limit = -bias
+        t = self.build.constant(f"limit{index}", signed_type(int(limit.min()), int(limit.max()), limit.shape, "const"), limit)
+        (opened,) = self.build.op(ops.Greater, z, t, origin=origin)
+        return self.build.op(ops.Gate, current, opened, origin=origin)[0]
+
+    def _neuron(self, index: int, layer: SpikingLayer, current: Value, origin: str) -> Value:
+        constants, options = layer.constants(), layer.options.neuron
+        zero = constants.levels.index(0.0)
+        low = 0 if options.silence == "state" else -zero
+        state = self.build.state(f"m{index}", state_type(low, len(constants.levels) - 1 - zero, current.type.shape))
+        spike, following = self.build.op(
+            ops.Neuron,
+            current,
+            state,
+            origin=origin,
+            levels=constants.levels,
+            leak=constants.leak,
+            threshold=constants.threshold,
+            fire=options.fire,
+            order=options.order,
+            leak_at=options.leak_at,
+            reset=options.reset,
+            ties=options.ties,
+            silence=options.silence,
+        )
+        self.build.nexts.append(following)
+        kept = constants.levels[zero + low :]
+        self.build.notes += [(f"levels.features.{index}", format_value(kept)), (f"low.features.{index}", str(low))]
+        return spike
+
+    def _classifier(self, x: Value) -> Value:
+        classifier = self.net.classifier
+        origin = "classifier (Classifier)"
+        if len(x.type.shape) == 3:
+            (x,) = self.build.op(ops.Flatten, x, origin=origin)
+        weight, _ = classifier.integer_weight()
+        quantiser = classifier.quantiser
+        # the logits' scale is the classifier's own float, whatever the products of scales would round to
+        scale = float(classifier.logit_scale) / x.type.scale
+        w = self.build.constant("head", Type(quantiser.encoding, quantiser.stored_bits, weight.shape, "const", scale), weight)
+        (n,) = self.build.op(ops.Linear, x, w, origin=origin)
+        bias = classifier.integer_bias()
+        b = self.build.constant("bias", signed_type(int(bias.min()), int(bias.max()), bias.shape, "const"), bias)
+        self.build.notes.append(("logits_dtype", str(classifier.eval_dtype).removeprefix("torch.")))
+        self.build.notes.append(("logit_scale", repr(float(classifier.logit_scale))))
+        return self.build.op(ops.Bias, n, b, origin=origin)[0]
+
+
+PLUGIN = SpQuant

@@ -1,0 +1,87 @@
+"""The network as plain PyTorch runs it, time folded into the batch: the peer that benchmarks compare with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from .axes import live
+from .layers import SpikingLayer
+from .network import SpikingNetwork
+from .synapse import Synapse
+
+Step = Callable[[Tensor], Tensor]
+
+
+def folded(net: SpikingNetwork) -> Callable[[Any], Tensor]:
+    """Return codes [N, T, ...] -> logits [N, T, classes], every layer once over all steps, in inference mode.
+
+    Weights are quantised and batch norms folded once, beforehand, as a user who deploys with PyTorch would do.
+    Layers with residuals or masks run through the module itself.
+    """
+    net = net.eval()
+    skipped = set(net.skips)
+    layers: list[Any] = [_frozen(layer) if _plain(layer) and i not in skipped else layer for i, layer in enumerate(net.features)]
+    classify = _classifier(net)
+
+    def run(codes: Any) -> Tensor:
+        with torch.inference_mode():
+            x = torch.from_numpy(np.ascontiguousarray(codes)).float()
+            kept: dict[int, Tensor] = {}
+            for index, layer in enumerate(layers):
+                kept[index] = x
+                if isinstance(layer, SpikingLayer):
+                    record = layer(x, kept[net.skips[index]] if index in net.skips else None)
+                    x = record.spikes
+                else:
+                    x = layer(x)
+            return classify(x)
+
+    return run
+
+
+def _plain(layer: Any) -> bool:
+    return isinstance(layer, SpikingLayer) and layer.gate is None and layer.spatial is None and layer.shortcut is None
+
+
+def _frozen(layer: SpikingLayer) -> Step:
+    """Return codes -> spikes of one layer with everything constant prepared."""
+    dtype, constants = layer.eval_dtype, layer.constants()
+    rules = layer.neuron.evaluation_rules(constants)
+    gain, offset = (torch.from_numpy(v).to(dtype) for v in layer.fold())
+    weigh = _weigh(layer.synapse, dtype)
+
+    def step(codes: Tensor) -> Tensor:
+        batch, steps = codes.shape[:2]
+        n = weigh(codes.flatten(0, 1).to(dtype))
+        shape = (-1, *(1,) * (n.ndim - 2))
+        current = (n * gain.reshape(shape) + offset.reshape(shape)).unflatten(0, (batch, steps))
+        return layer.neuron.run(current, live(None, None), rules)[0].float()
+
+    return step
+
+
+def _weigh(synapse: Synapse, dtype: torch.dtype) -> Step:
+    weight = torch.from_numpy(synapse.integer_weight()[0]).to(dtype)
+    if weight.ndim == 2:
+        return lambda flat: functional.linear(flat, weight)
+    g: Any = synapse.geometry
+    before = g.pool_before
+
+    def conv(flat: Tensor) -> Tensor:
+        n = functional.conv2d(flat, weight, None, g.stride, g.padding, 1, g.groups)
+        return functional.avg_pool2d(n, before, before, divisor_override=1) if before > 1 else n
+
+    return conv
+
+
+def _classifier(net: SpikingNetwork) -> Step:
+    c = net.classifier
+    weight = torch.from_numpy(c.integer_weight()[0]).to(c.eval_dtype)
+    bias = torch.from_numpy(c.integer_bias()).to(c.eval_dtype)
+    return lambda x: functional.linear(x.flatten(2).to(c.eval_dtype), weight, bias) * c.logit_scale
