@@ -103,8 +103,20 @@ def _refusals(name: str, layer: SpikingLayer) -> list[str]:
         "a spatial mask shared over channels depends on all of them": masks.spatial_mask is not None and masks.granularity == "pixel",
         "a softmax gate is not an integer comparison": masks.channel_gate and masks.gate_nonlinearity == "softmax",
         "a gate over all of time is not causal": masks.channel_gate and masks.gate_input == "time",
+        "a projected residual that leaks on write rounds its potential": layer.fraction_bits is not None
+        and neuron.leak_at == "write",
+        "the leak of a projected residual leaves its fixed-point lattice": _leaves_lattice(layer),
     }
     return [f"{name}: {reason}" for reason, holds in rules.items() if holds]
+
+
+def _leaves_lattice(layer: SpikingLayer) -> bool:
+    """Return whether a leaked level is no multiple of 2^-F, where the layer computes on that lattice."""
+    if layer.fraction_bits is None:
+        return False
+    constants = layer.constants()
+    carried = (constants.leak * level * 2.0**layer.fraction_bits for level in constants.levels)
+    return any(not value.is_integer() for value in carried)
 
 
 def _codes(states: Array, levels: tuple[float, ...]) -> Array:

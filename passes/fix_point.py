@@ -1,7 +1,7 @@
 """Carry in 64-bit fixed point what no table can hold: a neuron that two integers decide (a projected residual).
 
-The constants are dyadic and every float64 operation of the model is exact (the frontend promises it by rounding them onto
-one lattice), so integers of that lattice give the same values. The pass proves both before it changes a type.
+The constants are dyadic and every float64 operation of the model is exact (the frontend promises it by rounding them
+onto one lattice), so integers of that lattice give the same values. The pass proves both before it changes a type.
 """
 
 from __future__ import annotations
@@ -67,7 +67,8 @@ def _cone(graph: Graph, neuron: Neuron) -> list[Op] | None:
 
 def _reals(graph: Graph, neuron: Neuron, cone: list[Op]) -> Array:
     """Return every real constant that must lie on the lattice."""
-    found = [np.asarray(graph.data[v.name], np.float64).ravel() for op in cone if isinstance(op, Affine) for v in op.inputs[1:]]
+    constants = [v.name for op in cone if isinstance(op, Affine) for v in op.inputs[1:]]
+    found = [np.asarray(graph.data[name], np.float64).ravel() for name in constants]
     scales = [v.type.scale for op in cone if isinstance(op, Add) for v in op.inputs if v.type.is_integer]
     masks = [op.threshold for op in cone if isinstance(op, SpatialMask)]
     middles = [middle for middle, _ in midpoints(neuron.levels, neuron.ties)]
@@ -97,7 +98,8 @@ def _magnitude(graph: Graph, cone: list[Op]) -> float:
 
 
 def _fixed_constants(graph: Graph, cone: list[Op], fraction: int) -> tuple[dict[str, Value], dict[str, Array]]:
-    constants, arrays = {}, {}
+    constants: dict[str, Value] = {}
+    arrays: dict[str, Array] = {}
     for value in (v for op in cone if isinstance(op, Affine) for v in op.inputs[1:]):
         type_ = replace(value.type, encoding="fixed", bits=64, scale=2.0**-fraction)
         constants[value.name] = Value(value.name, type_)

@@ -7,6 +7,7 @@ so that the table repeats their float32 roundings bit for bit.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -57,7 +58,7 @@ def _chain(graph: Graph, neuron: Neuron) -> _Chain | None:
             return _Chain((op, *reversed(ops)), op.inputs[0], identity, gate)
         if isinstance(op, Gate) and gate is None:
             gate = op.inputs[1]
-        elif isinstance(op, Add) and identity is None and op.type_of(1).is_integer and op.type_of(1).encoding != "fixed":
+        elif isinstance(op, Add) and identity is None and op.type_of(1).encoding not in ("float", "fixed"):
             identity = op.inputs[1]
         elif not isinstance(op, SpatialMask):
             return None
@@ -158,12 +159,10 @@ def _rest(stairs: _Staircase, identities: int) -> tuple[int, ...] | None:
     found = []
     channels = stairs.chain.n.type.shape[0]
     for code in stairs.codes:
-        seen = {
-            int(v)
-            for identity in range(identities)
-            for n in (-1, 0, 1)
-            for v in np.unique(stairs.outcome(*(np.full((1, channels), k) for k in (n, code, identity)), gate=0))
-        }
+        seen: set[int] = set()
+        for identity, n in itertools.product(range(identities), (-1, 0, 1)):
+            reads = [np.full((1, channels), k) for k in (n, code, identity)]
+            seen.update(int(v) for v in np.unique(stairs.outcome(reads[0], reads[1], reads[2], gate=0)))
         if len(seen) != 1:
             return None
         found.append(seen.pop())

@@ -24,7 +24,7 @@ from spqc.ir.ops import (
     SpatialMask,
     SumPool,
 )
-from spqc.ir.program import Buffer, Kernel, Program
+from spqc.ir.program import Buffer, Kernel, Program, Time
 
 _FOLLOWERS = (Bias, Affine, Add, Gate, SpatialMask, Greater, Neuron, Automaton)
 _VIEWS = (Repeat, Flatten)
@@ -43,7 +43,7 @@ class FormKernels(Pass):
         return Program(module, kernels, _buffers(module, kernels))
 
 
-def _time(ops: tuple[Op, ...]) -> str:
+def _time(ops: tuple[Op, ...]) -> Time:
     return "once" if all(v.type.clock == "const" for v in ops[-1].outputs) else "stepped"
 
 
@@ -73,7 +73,11 @@ def _region(graph: Graph, first: Op, taken: set[str]) -> tuple[Op, ...]:
         follower = graph.only_reader(region[-1].out.name)
         if isinstance(follower, Repeat) and _feeds_neuron(graph, follower):
             region.append(follower)
-        elif isinstance(follower, _FOLLOWERS) and follower.out.name not in taken and follower.inputs[0] == region[-1].out:
+        elif (
+            isinstance(follower, _FOLLOWERS)
+            and follower.out.name not in taken
+            and follower.inputs[0] == region[-1].out
+        ):
             region.append(follower)
             if isinstance(follower, Automaton | Neuron):
                 _append_pool(graph, region)

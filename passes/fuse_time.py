@@ -21,7 +21,8 @@ class FuseTime(Pass):
             return module
         kernels = tuple(k if k.time == "once" else replace(k, time=self.mode) for k in module.kernels)
         moved = replace(module, kernels=kernels, mode=self.mode)
-        return replace(moved, buffers=tuple(_over_window(b, moved.steps) for b in module.buffers))
+        moved = replace(moved, buffers=tuple(_over_window(b, moved.steps) for b in module.buffers))
+        return module if moved == module else moved
 
 
 def _over_window(buffer: Buffer, steps: int) -> Buffer:

@@ -1,4 +1,4 @@
-"""Compute once what does not depend on time: direct coding repeats a still image, so its first convolution is constant."""
+"""Compute once what does not depend on time: direct coding repeats a still image: its first convolution is constant."""
 
 from __future__ import annotations
 

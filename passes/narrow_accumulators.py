@@ -29,15 +29,20 @@ class NarrowAccumulators(Pass):
 def _narrowed(graph: Graph, op: Op) -> Op:
     if not isinstance(op, Conv2d | Linear) or op.inputs[1].name not in graph.data:
         return op
-    low, high = bounds(graph, op.out.name)
+    low, high = _extremes(graph, op.out)
     follower = graph.only_reader(op.out.name)
     if isinstance(follower, Bias):  # the sum with its bias shares the accumulator
-        after_low, after_high = bounds(graph, follower.out.name)
-        low, high = (min(int(low.min()), int(after_low.min())), max(int(high.max()), int(after_high.max())))  # type: ignore[assignment]
-        narrow = signed_type(low, high, op.out.type.shape, op.out.type.clock, op.out.type.scale)  # type: ignore[arg-type]
-    else:
-        narrow = signed_type(int(low.min()), int(high.max()), op.out.type.shape, op.out.type.clock, op.out.type.scale)
-    return op if narrow == op.out.type else replace(op, outputs=(Value(op.out.name, narrow),))
+        after = _extremes(graph, follower.out)
+        low, high = min(low, after[0]), max(high, after[1])
+    declared = op.out.type
+    narrow = signed_type(low, high, declared.shape, declared.clock, declared.scale)
+    return op if narrow == declared else replace(op, outputs=(Value(op.out.name, narrow),))
+
+
+def _extremes(graph: Graph, value: Value) -> tuple[int, int]:
+    """Return the smallest and largest integer that any channel of a value can hold."""
+    low, high = bounds(graph, value.name)
+    return int(low.min()), int(high.max())
 
 
 PLUGIN = NarrowAccumulators

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from spqc.contracts import Module, Pass
+from spqc.ir import Op, Value
 from spqc.ir.ops import Automaton, Gate, MaxPool, Neuron
 from spqc.ir.program import Buffer, Program
 
@@ -23,7 +24,8 @@ class PackSpikes(Pass):
         packable = {k.ops[-1].out.name for k in module.kernels if isinstance(k.ops[-1], Automaton | Neuron | MaxPool)}
         gates = {v.name for k in module.kernels for op in k.ops for v in _gates(op)}
         names = packable - gates
-        return replace(module, buffers=tuple(self._packed(b) if b.value.name in names else b for b in module.buffers))
+        buffers = tuple(self._packed(b) if b.value.name in names else b for b in module.buffers)
+        return module if buffers == module.buffers else replace(module, buffers=buffers)
 
     def _packed(self, buffer: Buffer) -> Buffer:
         if buffer.value.type.encoding != "spike" or not 1 < buffer.steps <= self.limit:
@@ -32,7 +34,7 @@ class PackSpikes(Pass):
         return replace(buffer, layout="bits", word_bits=width)
 
 
-def _gates(op: object) -> tuple[object, ...]:
+def _gates(op: Op) -> tuple[Value, ...]:
     if isinstance(op, Gate):
         return (op.inputs[1],)
     if isinstance(op, Automaton) and "gate" in op.reads:

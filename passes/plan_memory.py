@@ -24,7 +24,8 @@ class PlanMemory(Pass):
             placed.append(replace(buffer, offset=_lowest(buffer, placed, lives)))
         offsets = {b.value.name: b for b in placed}
         arena = max((b.bytes + (b.offset or 0) for b in placed), default=0)
-        return module.with_buffers(tuple(offsets[b.value.name] for b in module.buffers), arena)
+        planned = module.with_buffers(tuple(offsets[b.value.name] for b in module.buffers), arena)
+        return module if planned == module else planned
 
 
 def _lowest(buffer: Buffer, placed: list[Buffer], lives: dict[str, tuple[int, int]]) -> int:

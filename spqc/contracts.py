@@ -53,7 +53,7 @@ class Frontend(ABC):
         return None
 
     def eager(self, source: Source) -> Callable[[Array], object] | None:
-        """Return the model in its own framework as a function of codes [N, T, ...], for timing; None where it has none."""
+        """Return the model in its own framework as a function of codes [N, T, ...], to time; None where it has none."""
         return None
 
 

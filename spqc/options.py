@@ -1,4 +1,4 @@
-"""Frozen dataclasses as text, `name{key=value key=value}`: one definition gives the Python call, the text and the check.
+"""Frozen dataclasses as text, `name{key=value key=value}`: one definition gives the Python call, text and check.
 
 Values are int, float, bool, str, or a tuple of these (written `1|2|3`); `none` stands for an optional value left out.
 """
@@ -63,7 +63,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
 def fields_of(cls: type) -> dict[str, Any]:
     """Return the option names of a dataclass (as written in text) with their annotated types."""
     hints = typing.get_type_hints(cls)
-    return {f.name.replace("_", "-"): hints[f.name] for f in dataclasses.fields(cls) if f.init}  # type: ignore[arg-type]
+    return {f.name.replace("_", "-"): hints[f.name] for f in dataclasses.fields(cls) if f.init}
 
 
 def build(cls: type[T], name: str, values: Mapping[str, str]) -> T:

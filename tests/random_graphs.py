@@ -2,12 +2,31 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from spqc.ir import Array, Builder, Graph, Type, Value
 from spqc.ir.grids import magnitudes
-from spqc.ir.ops import Add, Affine, Bias, Conv2d, Flatten, Gate, GlobalSum, Greater, Linear, MaxPool, Neuron, Repeat, SpatialMask, SumPool
+from spqc.ir.ops import (
+    Add,
+    Affine,
+    Bias,
+    Conv2d,
+    Flatten,
+    Gate,
+    GlobalSum,
+    Greater,
+    Linear,
+    MaxPool,
+    Neuron,
+    Repeat,
+    SpatialMask,
+    SumPool,
+)
 from spqc.ir.types import state_type
+
+GRIDS = (("pot", 2), ("pot", 4), ("pot", 5), ("apot", 4), ("apot", 8), ("int", 2), ("int", 4), ("int", 8))
 
 
 class Maker:
@@ -17,7 +36,7 @@ class Maker:
         self.rng = np.random.default_rng(seed)
         self.build = Builder("net", int(self.rng.choice([1, 2, 3, 7])))
 
-    def pick(self, *choices: object) -> object:
+    def pick(self, *choices: Any) -> Any:
         return choices[int(self.rng.integers(len(choices)))]
 
     def graph(self, layers: int = 3) -> Graph:
@@ -28,7 +47,7 @@ class Maker:
         return self.build.graph(x)
 
     def input(self) -> Value:
-        shape = (int(self.pick(1, 2, 3)), int(self.pick(1, 5, 8)), int(self.pick(4, 7)))  # type: ignore[call-overload]
+        shape = (int(self.pick(1, 2, 3)), int(self.pick(1, 5, 8)), int(self.pick(4, 7)))
         if self.rng.random() < 0.3:
             still = self.build.input("x", Type("uint", 8, shape, "const", 1 / 256))
             return self.build.op(Repeat, still)[0]
@@ -36,7 +55,7 @@ class Maker:
         return self.build.input("x", type_)
 
     def weight(self, name: str, shape: tuple[int, ...]) -> Value:
-        encoding, bits = self.pick(("pot", 2), ("pot", 4), ("pot", 5), ("apot", 4), ("apot", 8), ("int", 2), ("int", 4), ("int", 8))  # type: ignore[misc]
+        encoding, bits = self.pick(*GRIDS)
         if encoding == "int":
             top = 2 ** (bits - 1) - 1
             array = self.rng.integers(-top, top + 1, shape)
@@ -45,15 +64,15 @@ class Maker:
         return self.build.constant(name, Type(encoding, bits, shape, "const", 0.25), array)
 
     def block(self, x: Value, index: int) -> Value:
-        channels = int(self.pick(1, 3, 17))  # type: ignore[call-overload]
+        channels = int(self.pick(1, 3, 17))
         origin = f"layers.{index} (Block)"
         if len(x.type.shape) == 1 or self.rng.random() < 0.15:
             return self.linear_block(x, index, channels, origin)
         residual = self.rng.random() < 0.25
-        kernel = 3 if residual else int(self.pick(1, 3, 5))  # type: ignore[call-overload]
-        padding = kernel // 2 if residual or min(x.type.shape[1:]) < kernel else int(self.pick(0, 1, 2))  # type: ignore[call-overload]
+        kernel = 3 if residual else int(self.pick(1, 3, 5))
+        padding = kernel // 2 if residual or min(x.type.shape[1:]) < kernel else int(self.pick(0, 1, 2))
         channels = x.type.shape[0] if residual else channels
-        stride = 1 if residual else int(self.pick(1, 1, 2))  # type: ignore[call-overload]
+        stride = 1 if residual else int(self.pick(1, 1, 2))
         w = self.weight(f"w{index}", (channels, x.type.shape[0], kernel, kernel))
         (n,) = self.build.op(Conv2d, x, w, origin=origin, stride=stride, padding=padding)
         if min(n.type.shape[1:]) >= 2 and self.rng.random() < 0.15 and not residual:
@@ -62,8 +81,8 @@ class Maker:
         s = self.neuron(x, n, x if small else None, index, origin)
         if min(s.type.shape[1:]) >= 2 and self.rng.random() < 0.5:
             pool = self.pick(SumPool, MaxPool)
-            stride = int(self.pick(2, 2, 1))  # type: ignore[call-overload]
-            (s,) = self.build.op(pool, s, origin=origin, kernel=2, stride=stride)  # type: ignore[arg-type]
+            stride = int(self.pick(2, 2, 1))
+            (s,) = self.build.op(pool, s, origin=origin, kernel=2, stride=stride)
         return s
 
     def linear_block(self, x: Value, index: int, channels: int, origin: str) -> Value:
@@ -74,13 +93,14 @@ class Maker:
 
     def neuron(self, source: Value, n: Value, identity: Value | None, index: int, origin: str) -> Value:
         channels = n.type.shape[0]
-        bits = int(self.pick(32, 32, 64))  # type: ignore[call-overload]
+        bits = int(self.pick(32, 32, 64))
         span = 1.0 / max(1.0, n.type.scale * 40)
         gamma = self.rng.normal(0, 1, channels) * span * n.type.scale
         gamma[self.rng.random(channels) < 0.05] = 0
         dtype = np.float32 if bits == 32 else np.float64
         a = self.build.constant(f"a{index}", Type("float", bits, (channels,)), gamma.astype(dtype))
-        b = self.build.constant(f"b{index}", Type("float", bits, (channels,)), self.rng.normal(0.2, 0.5, channels).astype(dtype))
+        beta = self.rng.normal(0.2, 0.5, channels).astype(dtype)
+        b = self.build.constant(f"b{index}", Type("float", bits, (channels,)), beta)
         (x,) = self.build.op(Affine, n, a, b, origin=origin)
         if identity is not None:
             (x,) = self.build.op(Add, x, identity, origin=origin)
@@ -101,8 +121,8 @@ class Maker:
             "silence": silence,
         }
         levels = options["levels"]
-        low = 0 if silence == "state" else -levels.index(0.0)  # type: ignore[attr-defined]
-        state = self.build.state(f"v{index}", state_type(low, len(levels) - 1 - levels.index(0.0), n.type.shape))  # type: ignore[arg-type, attr-defined]
+        low = 0 if silence == "state" else -levels.index(0.0)
+        state = self.build.state(f"v{index}", state_type(low, len(levels) - 1 - levels.index(0.0), n.type.shape))
         spike, following = self.build.op(Neuron, x, state, origin=origin, **options)
         self.build.nexts.append(following)
         return spike
@@ -110,7 +130,9 @@ class Maker:
     def gated(self, source: Value, x: Value, index: int, origin: str) -> Value:
         channels = x.type.shape[0]
         counts = self.build.op(GlobalSum, source, origin=origin)[0] if len(source.type.shape) == 3 else source
-        w = self.build.constant(f"gw{index}", Type("int", 8, (channels, counts.type.size), "const", 0.1), self.rng.integers(-99, 100, (channels, counts.type.size)))
+        shape = (channels, counts.type.size)
+        weights = self.rng.integers(-99, 100, shape)
+        w = self.build.constant(f"gw{index}", Type("int", 8, shape, "const", 0.1), weights)
         (z,) = self.build.op(Linear, counts, w, origin=origin)
         t = self.build.constant(f"gt{index}", Type("int", 32, (channels,)), self.rng.integers(-300, 100, channels))
         (gate,) = self.build.op(Greater, z, t, origin=origin)

@@ -9,4 +9,17 @@ from .text import parse_graph
 from .types import Array, Type, parse_type
 from .verify import verify
 
-__all__ = ["OPERATORS", "Array", "Builder", "Graph", "Op", "Type", "Value", "interpret", "ops", "parse_graph", "parse_type", "verify"]
+__all__ = [
+    "OPERATORS",
+    "Array",
+    "Builder",
+    "Graph",
+    "Op",
+    "Type",
+    "Value",
+    "interpret",
+    "ops",
+    "parse_graph",
+    "parse_type",
+    "verify",
+]

@@ -34,7 +34,10 @@ def pot_magnitudes(bits: int) -> Integers:
     At 4 bits: 0, 1, ..., 64, so that a real weight is `alpha * integer / 64` (SpQuant-SNN, section "weights").
     """
     if not 2 <= bits <= 6:
-        raise ModelError(f"a power-of-two grid has 2 to 6 stored bits, not {bits}", hint="use weight_grid='apot' or 'uniform' for 8 bits")
+        raise ModelError(
+            f"a power-of-two grid has 2 to 6 stored bits, not {bits}",
+            hint="use weight_grid='apot' or 'uniform' for 8 bits",
+        )
     return np.array([0, *(1 << k for k in range(2 ** (bits - 1) - 1))], dtype=np.int64)
 
 
@@ -48,7 +51,7 @@ def pot_stored_bits(bits: int, exponent_floor: int = -14) -> int:
 
 
 def apot_magnitudes(bits: int) -> Integers:
-    """Return the ascending magnitudes of an additive power-of-two grid as integers (sums of powers of two, base 2 bits)."""
+    """Return the ascending magnitudes of an additive power-of-two grid: sums of powers of two (base 2 bits)."""
     if not 2 <= bits <= 8:
         raise ModelError(f"an additive power-of-two grid has 2 to 8 bits, not {bits}")
     sums = (sum(chosen) for chosen in itertools.product(*_APOT_TERMS[bits]))

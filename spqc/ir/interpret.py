@@ -51,5 +51,9 @@ def check_range(value: Value, array: Array, op: Op) -> Array:
         return array
     low, high = value.type.range
     if int(array.min()) < low or int(array.max()) > high:
-        raise GraphError(f"{int(array.min())}..{int(array.max())} overflows {value.type}", str(op), "this is a bug of the pass that chose the width")
+        raise GraphError(
+            f"{int(array.min())}..{int(array.max())} overflows {value.type}",
+            str(op),
+            "this is a bug of the pass that chose the width",
+        )
     return array

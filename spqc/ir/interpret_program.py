@@ -41,7 +41,8 @@ class _Call:
         return {v.name: self._repeated(self._read(v.name)) for v in self.program.graph.outputs}
 
     def _run_kernel(self, kernel: Kernel) -> None:
-        following = dict(zip((n.name for n in self.program.graph.nexts), (s.name for s in self.program.graph.states), strict=True))
+        graph = self.program.graph
+        following = {n.name: s.name for n, s in zip(graph.nexts, graph.states, strict=True)}
         operands = {v.name: self._operand(v.name) for v in kernel.reads}
         results: dict[str, list[Array]] = {v.name: [] for v in kernel.writes if v.name in self.program.buffer_of}
         for step in range(1 if kernel.time == "once" else self.program.steps):
@@ -77,9 +78,13 @@ class _Call:
             array = array[:, None] if self.program.graph.values[base].type.clock == "const" else array
         else:
             buffer = self.program.buffer_of[base]
-            raw = self.loose[base] if buffer.offset is None else self.arena[:, buffer.offset : buffer.offset + buffer.bytes]
-            array = fetch(buffer, raw)
+            array = fetch(buffer, self._bytes(buffer))
         return array.reshape(*array.shape[:2], *value.type.shape)
+
+    def _bytes(self, buffer: Buffer) -> Bytes:
+        if buffer.offset is None:
+            return self.loose[buffer.value.name]
+        return self.arena[:, buffer.offset : buffer.offset + buffer.bytes]
 
     def _write(self, buffer: Buffer, array: Array) -> None:
         raw = store(buffer, array)

@@ -7,6 +7,7 @@ A quantiser over ascending levels is a staircase: one midpoint between neighbour
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Literal
 
 from spqc.errors import ModelError
@@ -23,7 +24,7 @@ def midpoints(levels: Sequence[float], ties: Ties = "down") -> tuple[tuple[float
     """
     if len(levels) < 2 or list(levels) != sorted(set(levels)):
         raise ModelError(f"membrane levels must ascend, and be two or more: {list(levels)}")
-    return tuple(((low + high) / 2, _tie_rises(low, high, ties)) for low, high in zip(levels, levels[1:], strict=False))
+    return tuple(((low + high) / 2, _tie_rises(low, high, ties)) for low, high in pairwise(levels))
 
 
 def _tie_rises(low: float, high: float, ties: Ties) -> bool:

@@ -12,6 +12,7 @@ from .ops import Flatten, Repeat
 
 Layout = Literal["bytes", "bits", "words"]
 Mode = Literal["fused", "stepped"]
+Time = Literal["fused", "stepped", "once"]
 
 LANES = 16
 ALIGNMENT = 64
@@ -21,8 +22,9 @@ ALIGNMENT = 64
 class Buffer:
     """Where a value lives between kernels, for one sample.
 
-    `bytes`: one uint8 an element and step, [t][y][x][channel]. `bits`: one bit an element and step, the steps of an element
-    in one container, [y][x][channel]. `words`: one int32 or int64 an element and step. Channels are padded to LANES.
+    `bytes`: one uint8 an element and step, [t][y][x][channel]. `bits`: one bit an element and step, the steps of an
+    element in one container, [y][x][channel]. `words`: one int32 or int64 an element and step. Channels are padded to
+    LANES.
     """
 
     value: Value
@@ -49,7 +51,8 @@ class Buffer:
 
     def __str__(self) -> str:
         place = "" if self.offset is None else f" at {self.offset}"
-        return f"buffer {self.value.name}: {self.layout}{self.word_bits} x {self.steps} steps, {self.bytes} bytes{place}"
+        layout = f"{self.layout}{self.word_bits} x {self.steps} steps"
+        return f"buffer {self.value.name}: {layout}, {self.bytes} bytes{place}"
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,7 @@ class Kernel:
 
     name: str
     ops: tuple[Op, ...]
-    time: Literal["fused", "stepped", "once"] = "stepped"
+    time: Time = "stepped"
     skip: bool = False
 
     @cached_property

@@ -13,7 +13,7 @@ Bounds = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
 
 
 def bounds(graph: Graph, name: str) -> Bounds:
-    """Return the smallest and largest integer each channel of a value can hold, as arrays that broadcast over channels."""
+    """Return the smallest and largest integer each channel of a value can hold: arrays that broadcast over channels."""
     value, op = graph.values[name], graph.producers.get(name)
     if op is None:
         return _input_bounds(graph, name)
@@ -39,7 +39,7 @@ def bounds(graph: Graph, name: str) -> Bounds:
 
 
 def sum_bounds(graph: Graph, op: Op) -> Bounds:
-    """Return the range of each output channel of a weighted sum: its positive and negative weights at their worst inputs."""
+    """Return the range of each output channel of a sum: its positive and negative weights at their worst inputs."""
     low, high = bounds(graph, op.inputs[0].name)
     smallest, largest = int(low.min()), int(high.max())
     weights = graph.data[op.inputs[1].name].astype(np.int64)

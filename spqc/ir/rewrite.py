@@ -51,8 +51,18 @@ class Builder:
 
     def graph(self, *outputs: Value) -> Graph:
         """Return the finished graph; `nexts` must be in the order of `states`."""
-        parts = (self.inputs, outputs, self.constants, self.states, self.ops, self.nexts, self.notes)
-        return Graph(self.name, self.steps, *(tuple(part) for part in parts), data=dict(self.data))  # type: ignore[arg-type]
+        return Graph(
+            self.name,
+            self.steps,
+            tuple(self.inputs),
+            outputs,
+            tuple(self.constants),
+            tuple(self.states),
+            tuple(self.ops),
+            tuple(self.nexts),
+            tuple(self.notes),
+            dict(self.data),
+        )
 
 
 def frozen(array: Array) -> Array:

@@ -36,7 +36,8 @@ def fetch(buffer: Buffer, raw: Bytes) -> Array:
     dtype = np.dtype(f"{sign}{buffer.word_bits // 8}")
     count = groups * buffer.pixels * buffer.channels
     padded = np.ascontiguousarray(raw[:, : count * dtype.itemsize]).view(dtype)
-    elements = padded.reshape(batch, groups, buffer.pixels, buffer.channels)[..., : buffer.value.type.shape[0]].astype(np.int64)
+    every = padded.reshape(batch, groups, buffer.pixels, buffer.channels)
+    elements = every[..., : buffer.value.type.shape[0]].astype(np.int64)
     if buffer.layout == "bits":
         elements = (elements >> np.arange(buffer.steps).reshape(1, -1, 1, 1)) & 1
     return elements.transpose(0, 1, 3, 2).reshape(batch, buffer.steps, *buffer.value.type.shape)

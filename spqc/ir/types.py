@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +12,7 @@ import numpy.typing as npt
 from spqc.errors import GraphError
 from spqc.options import format_value
 
-Array = npt.NDArray[np.generic]
+Array = npt.NDArray[Any]
 Encoding = Literal["spike", "ternary", "int", "uint", "pot", "apot", "fixed", "float"]
 Clock = Literal["const", "step"]
 
@@ -53,7 +53,7 @@ class Type:
         return self.encoding != "float"
 
     @property
-    def dtype(self) -> np.dtype[np.generic]:
+    def dtype(self) -> np.dtype[Any]:
         """The numpy type the interpreter computes in: exact for every encoding."""
         return np.dtype(f"float{self.bits}") if self.encoding == "float" else np.dtype(np.int64)
 

@@ -44,10 +44,16 @@ def _define(known: dict[str, Value], value: Value, where: str) -> None:
 
 def _verify_states(graph: Graph, known: dict[str, Value]) -> None:
     if len(graph.nexts) != len(graph.states):
-        raise GraphError(f"{len(graph.states)} states have {len(graph.nexts)} next values", graph.name, "write one `next $v = %x` for each state")
+        raise GraphError(
+            f"{len(graph.states)} states have {len(graph.nexts)} next values",
+            graph.name,
+            "write one `next $v = %x` for each state",
+        )
     for state, following in zip(graph.states, graph.nexts, strict=True):
         if known.get(following.name) != following or following.type != state.type:
-            raise GraphError(f"the next value of '{state.name}' must be a defined {state.type}, not {following}", str(state))
+            raise GraphError(
+                f"the next value of '{state.name}' must be a defined {state.type}, not {following}", str(state)
+            )
 
 
 def _verify_constant(graph: Graph, value: Value) -> None:

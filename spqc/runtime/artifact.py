@@ -45,7 +45,7 @@ class Contents:
 
     def package(self) -> Package:
         """Return what the target's executor reads."""
-        return Package(self.graph, self.files, self.settings, self.graph.data)  # type: ignore[arg-type]
+        return Package(self.graph, self.files, self.settings, self.graph.data)
 
 
 def encode(contents: Contents) -> bytes:

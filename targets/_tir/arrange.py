@@ -23,8 +23,8 @@ class Arrangement:
     """One constant in the kernels' memory. `form`:
 
     `weight`: [tile][kernel row][kernel column and channel group][lane][group], from OxCxKxL (or OxI, via `map`);
-    `shifts`: the same order, each weight as sign bit 7, non-zero bit 6 and shift; `table`: [tile][row * k][lane] from RxKxC;
-    `vector`: [padded channel].
+    `shifts`: the same order, each weight as sign bit 7, non-zero bit 6 and shift;
+    `table`: [tile][row * k][lane] from RxKxC; `vector`: [padded channel].
     """
 
     name: str

@@ -69,7 +69,9 @@ class Rows:
         return total[0]
 
 
-def advance_automaton(op: Automaton, rows: Rows, n: Expr, state: Expr, identity: Expr | None, gate: Expr | None) -> Fired:
+def advance_automaton(
+    op: Automaton, rows: Rows, n: Expr, state: Expr, identity: Expr | None, gate: Expr | None
+) -> Fired:
     """Return spikes and next state indices (a code less the smallest code)."""
     row = state if op.identities == 1 else state * constant(op.identities, "int32")
     row = row if identity is None else held(row + identity)

@@ -15,14 +15,15 @@ from spqc.errors import InternalError, Unavailable
 # TVM's argument checks report through this symbol; the executor passes what it declares, so the message is all we keep.
 _STUB = """
 #include <stdint.h>
-__attribute__((visibility("hidden"))) void TVMFFIErrorSetRaisedFromCStrParts(const char* kind, const char** parts, int32_t n) {
+__attribute__((visibility("hidden")))
+void TVMFFIErrorSetRaisedFromCStrParts(const char* kind, const char** parts, int32_t n) {
   (void)kind; (void)parts; (void)n;
 }
 """
 
 
 def shared_library(functions: Mapping[str, tvm.tirx.PrimFunc], target: tvm.target.Target) -> bytes:
-    """Return the bytes of a library that exports each function as `__tvm_ffi_<name>` and needs no TVM for one thread."""
+    """Return the bytes of a library that exports each function as `__tvm_ffi_<name>`; one thread needs no TVM."""
     module = tvm.compile(tvm.IRModule(dict(functions)), target=target).mod
     with tempfile.TemporaryDirectory(prefix="spqc-") as folder:
         code, stub, library = Path(folder, "code.o"), Path(folder, "stub.c"), Path(folder, "code.so")
@@ -34,10 +35,13 @@ def shared_library(functions: Mapping[str, tvm.tirx.PrimFunc], target: tvm.targe
 
 def _link(sources: list[str], library: Path) -> None:
     compiler = os.environ.get("CC", "gcc")
-    command = [compiler, "-shared", "-fPIC", "-O2", "-Wl,--build-id=none", "-s", "-o", library.name, *(Path(s).name for s in sources)]
+    options = ["-shared", "-fPIC", "-O2", "-Wl,--build-id=none", "-s", "-o", library.name]
+    command = [compiler, *options, *(Path(s).name for s in sources)]
     try:
         done = subprocess.run(command, cwd=library.parent, capture_output=True, text=True, check=False)
     except OSError as error:
-        raise Unavailable(f"cannot run the C compiler '{compiler}': {error.strerror}", hint="install gcc, or name another with CC=...") from None
+        raise Unavailable(
+            f"cannot run the C compiler '{compiler}': {error.strerror}", hint="install gcc, or name another with CC=..."
+        ) from None
     if done.returncode != 0:
         raise InternalError(f"linking failed: {done.stderr.strip()[-500:]}", hint="please report this")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -57,10 +58,10 @@ class Constants:
                 return dtype
         raise InternalError(f"weight {value} is wider than 32 bits")
 
-    def _place(self, name: str, form: str, dtype: str, count: int, **shape: object) -> Arrangement:
-        key = (name, form, int(shape.get("group", 1)), int(shape.get("lanes", 16)))  # type: ignore[call-overload]
+    def _place(self, name: str, form: str, dtype: str, count: int, **shape: Any) -> Arrangement:
+        key = (name, form, int(shape.get("group", 1)), int(shape.get("lanes", 16)))
         if key not in self.found:
             size = count * _SIZES[dtype]
-            self.found[key] = Arrangement(name, form, dtype, self.size, size, **shape)  # type: ignore[arg-type]
+            self.found[key] = Arrangement(name, form, dtype, self.size, size, **shape)
             self.size += -(-size // 64) * 64
         return self.found[key]

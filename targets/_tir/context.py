@@ -12,9 +12,9 @@ from spqc.ir import Value
 from spqc.ir.program import Program
 
 from .constants import Constants
-from .geometry import StateSlot, TraceSlot, map_of, padded, trace_bytes
+from .geometry import StateSlot, TraceSlot, padded, trace_bytes
 from .memory import Memory, Place, imported_place, itemsize, place, result_place
-from .vector import Expr, bind, i32
+from .vector import Expr, i32
 
 
 @dataclass(frozen=True)

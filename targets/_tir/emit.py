@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import tvm
 from tvm.tirx.script import builder as T
 
-from spqc.ir import Graph, Value
+from spqc.ir import Graph, Type, Value
 from spqc.ir.ops import MaxPool, SumPool
-from spqc.ir.program import Program
+from spqc.ir.program import Kernel, Program
 
 from .constants import Constants
 from .context import Context, Machine
@@ -19,7 +19,7 @@ from .kernels.dense import emit_dense
 from .kernels.pool import emit_pool
 from .kernels.stage import import_input
 from .memory import Memory, input_index
-from .vector import function
+from .vector import Expr, function
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,8 @@ def emit(name: str, program: Program, machine: Machine, constants: Constants) ->
     return Emitted(made, -(-shared["arena"] // 64) * 64 + 64, traces, states)
 
 
-def _emit_kernel(context: Context, kernel: object) -> None:
-    found = region(context.program, kernel)  # type: ignore[arg-type]
+def _emit_kernel(context: Context, kernel: Kernel) -> None:
+    found = region(context.program, kernel)
     first = found.kernel.ops[0]
     if is_pool(found.kernel) and isinstance(first, SumPool | MaxPool):
         emit_pool(context, first)
@@ -69,7 +69,7 @@ def _import_inputs(context: Context) -> None:
         context.imported[value.name] = place
         context.scratch += -(-place.steps * place.map.pixels * padded(place.map.channels) // 64) * 64
 
-        def index(t: object, c: object, p: object, value: Value = value) -> object:
+        def index(t: Expr, c: Expr, p: Expr, value: Value = value) -> Expr:
             return input_index(context.program, value, context.sample, t, c, p)
 
         import_input(context, map_of(value), place, index)
@@ -96,10 +96,12 @@ def unsupported(graph: Graph) -> list[str]:
         reason = _reason(op)
         if reason:
             found.append(f"{op.name}: {reason}  --> {op.origin or str(op)}")
-    for value in graph.outputs:
-        if len(value.type.shape) != 1 or not value.type.is_integer or value.type.bits > 32 or value.type.encoding == "fixed":
-            found.append(f"result {value}: only vectors of integers up to 32 bits are returned")
-    return found
+    returned = "only vectors of integers up to 32 bits are returned"
+    return found + [f"result {value}: {returned}" for value in graph.outputs if not _returnable(value.type)]
+
+
+def _returnable(type_: Type) -> bool:
+    return len(type_.shape) == 1 and type_.encoding not in ("float", "fixed") and type_.bits <= 32
 
 
 def _reason(op: object) -> str:
@@ -109,7 +111,8 @@ def _reason(op: object) -> str:
         x = op.type_of(0)
         return "its input is wider than 8 bits" if x.range[1] > 255 or x.range[0] < 0 else ""
     if isinstance(op, Linear):
-        return "" if op.type_of(0).range[1] < 2**31 and op.type_of(0).range[0] >= 0 else "its input is not a small unsigned integer"
+        low, high = op.type_of(0).range
+        return "" if low >= 0 and high < 2**31 else "its input is not a small unsigned integer"
     if isinstance(op, Neuron | Affine) and op.outputs[0].type.encoding == "float":
         return "it computes in floating point: no table or fixed-point form was found for it"
     if isinstance(op, Neuron) and op.type_of(0).encoding == "float":

@@ -12,7 +12,7 @@ from .vector import Expr, cast, constant, held, select
 
 
 def advance_neuron(op: Neuron, x: Expr, state: Expr | None) -> Fired:
-    """Return spikes and next state indices of a neuron whose charge is fixed point (the meaning: ops.Neuron.evaluate)."""
+    """Return spikes and next state indices of a neuron charged in fixed point (the meaning: ops.Neuron.evaluate)."""
     if state is None:
         raise TypeError("a neuron runs with a state")
     scale = op.type_of(0).scale
@@ -29,7 +29,8 @@ def advance_neuron(op: Neuron, x: Expr, state: Expr | None) -> Fired:
     if op.silence in ("spikes", "sticky"):
         spikes = select(negative, zero, spikes)
     spikes = held(spikes)
-    after = select(cast(spikes, "int64") > constant(0, "int64"), u - threshold if op.reset == "soft" else constant(0, "int64"), u)
+    reset = u - threshold if op.reset == "soft" else constant(0, "int64")
+    after = select(cast(spikes, "int64") > constant(0, "int64"), reset, u)
     following = held(_level(op, held(after, "int64")))
     if op.silence == "state":
         floor = constant(op.levels.index(0.0), "int32")

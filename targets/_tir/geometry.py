@@ -64,14 +64,25 @@ def weighted_sum(program: Program, op: Conv2d | Linear) -> WeightedSum:
     base = program.graph.values[program.views.get(source.name, source.name)]
     wide = map_of(base)
     constant = op.out.type.clock == "const"
-    shared = {"weight": op.inputs[1], "multiply": op.multiply, "bits": op.out.type.bits, "constant": constant}
     if isinstance(op, Conv2d):
         kernel = (op.inputs[1].type.shape[2], op.inputs[1].type.shape[3])
-        return WeightedSum(
-            base, input=wide, output=map_of(op.out), kernel=kernel, stride=op.stride, padding=op.padding, groups=op.groups, **shared
-        )
-    kernel = (wide.height, wide.width)
-    return WeightedSum(base, input=wide, output=map_of(op.out), kernel=kernel, stride=1, padding=0, groups=1, **shared)
+        stride, padding, groups = op.stride, op.padding, op.groups
+    else:
+        kernel = (wide.height, wide.width)
+        stride, padding, groups = 1, 0, 1
+    return WeightedSum(
+        base,
+        op.inputs[1],
+        wide,
+        map_of(op.out),
+        kernel,
+        stride,
+        padding,
+        groups,
+        op.multiply,
+        op.out.type.bits,
+        constant,
+    )
 
 
 @dataclass(frozen=True)
@@ -118,7 +129,10 @@ def is_pool(kernel: Kernel) -> bool:
 
 @dataclass(frozen=True)
 class TraceSlot:
-    """Where one value of the trace lies, per sample: [t][pixel][padded channel] bytes; a neuron's byte is spike | index << 1."""
+    """Where one value of the trace lies, per sample: [t][pixel][padded channel] bytes.
+
+    A neuron's byte is spike | index << 1.
+    """
 
     name: str
     kind: str

@@ -1,4 +1,4 @@
-"""The parameters of a compiled function, in order: shared by the compiler that declares them and the executor that fills them."""
+"""The parameters of a compiled function, in order: the compiler declares them and the executor fills them."""
 
 from __future__ import annotations
 

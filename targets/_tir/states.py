@@ -27,7 +27,8 @@ def store_state(context: Context, neuron: Automaton | Neuron, pixel: Expr, chann
     slot = context.states[neuron.inputs[1].name]
     dtype = _dtype(slot)
     shifted = bind(cast(state, dtype) << (lane_numbers(dtype) * constant(slot.bits, dtype)))
-    T.buffer_store(context.memory.view("state", dtype), or_lanes(shifted, dtype), [_index(context, slot, pixel, channel)])
+    words = context.memory.view("state", dtype)
+    T.buffer_store(words, or_lanes(shifted, dtype), [_index(context, slot, pixel, channel)])
 
 
 def _dtype(slot: StateSlot) -> str:

@@ -16,7 +16,7 @@ from .vector import Expr, bind, broadcast, cast, constant, held, i32, lanes, sel
 
 
 def result_dtype(op: Op, sums: str) -> str:
-    """Return the vector type an operator of a tail gives: fixed point is int64, a comparison int32, the rest as it came."""
+    """Return the vector type an operator of a tail gives: fixed point int64, comparisons int32, the rest as it came."""
     if isinstance(op, Greater):
         return "int32"
     return "int64" if op.outputs[0].type.encoding == "fixed" else sums

@@ -79,7 +79,7 @@ class Registers:
 
 
 def held(value: Expr, dtype: str = "int32") -> Expr:
-    """Evaluate a vector once. TVM's simplifier copies a pure `bind` into every use, which grows without end; a load it keeps."""
+    """Evaluate a vector once: TVM's simplifier copies a pure `bind` into every use, without end; a load it keeps."""
     register = Registers("held", 1, dtype)
     register[0] = value
     return T.Bind(register[0])

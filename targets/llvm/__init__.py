@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from spqc.contracts import Binary, Package, Program, Target
-from spqc.errors import ArtifactError, UsageError, Unavailable
+from spqc.contracts import Binary, Package, Target
+from spqc.errors import ArtifactError, Unavailable, UsageError
 from spqc.ir import Graph
+from spqc.ir.program import Program
 
 from .cpu import architecture, missing_features
 from .executor import NativeExecutor
@@ -52,12 +53,14 @@ class Llvm(Target):
             raise ArtifactError("the artifact lacks its compiled library", hint="compile it again")
         if settings["architecture"] != architecture():
             raise Unavailable(
-                f"the artifact is built for {settings['architecture']}, this machine is {architecture()}", hint="compile it on this machine"
+                f"the artifact is built for {settings['architecture']}, this machine is {architecture()}",
+                hint="compile it on this machine",
             )
         missing = missing_features(settings["features"])
         if missing:
+            needs = f"needs {', '.join(missing)}, which this CPU lacks"
             raise Unavailable(
-                f"the artifact is built for cpu '{settings['cpu']}' and needs {', '.join(missing)}, which this CPU lacks",
+                f"the artifact is built for cpu '{settings['cpu']}' and {needs}",
                 hint="compile it with --target llvm (this machine) or --target 'llvm{cpu=x86-64-v3}'",
             )
         return NativeExecutor(package)

@@ -8,9 +8,10 @@ from typing import Any
 import tvm
 from tvm.target import codegen
 
-from spqc.contracts import Binary, Program
+from spqc.contracts import Binary
 from spqc.errors import UsageError
 from spqc.ir import Graph
+from spqc.ir.program import Program
 from spqc.options import nearest
 
 from .._tir.build import shared_library
@@ -66,7 +67,8 @@ def _archlist() -> list[str]:
 
 def _states(program: Program, emitted: Emitted) -> list[dict[str, Any]]:
     return [
-        {"name": s.name, "offset": s.offset, "bytes": s.bytes, "bits": s.bits, "low": s.low} for s in emitted.states.values()
+        {"name": s.name, "offset": s.offset, "bytes": s.bytes, "bits": s.bits, "low": s.low}
+        for s in emitted.states.values()
     ]
 
 

@@ -33,7 +33,7 @@ class NativeExecutor(Executor):
         self.stream = 0
 
     def run(self, x: Array) -> Array:
-        """Return integer logits [N, T, classes] for codes [N, T, ...] ([N, ...] where the input is constant in time)."""
+        """Return integer logits [N, T, classes] for codes [N, T, ...] ([N, ...] where the input is const)."""
         return self._logits(self._call("run", x, traced=False), x.shape[0])
 
     def trace(self, x: Array) -> Observation:
@@ -49,7 +49,10 @@ class NativeExecutor(Executor):
         if self.stream == 0:
             self._begin(samples)
         if samples != self.stream:
-            raise InputError(f"the stream holds {self.stream} samples, but the frame {samples}", hint="call reset() before another batch")
+            raise InputError(
+                f"the stream holds {self.stream} samples, but the frame {samples}",
+                hint="call reset() before another batch",
+            )
         return self._logits(self._call("step", frame, traced=False), samples, steps=1)[:, 0]
 
     def reset(self) -> None:
@@ -127,7 +130,8 @@ def _slot_array(raw: npt.NDArray[np.uint8], slot: Mapping[str, Any], steps: int)
     padded = -(-channels // LANES) * LANES
     kept = 1 if slot["constant"] else steps
     size = kept * height * width * padded
-    part = raw[:, slot["offset"] : slot["offset"] + size].reshape(raw.shape[0], kept, height, width, padded)[..., :channels]
+    every = raw[:, slot["offset"] : slot["offset"] + size].reshape(raw.shape[0], kept, height, width, padded)
+    part = every[..., :channels]
     array = part.transpose(0, 1, 4, 2, 3).astype(np.int64)
     return np.repeat(array, steps, axis=1) if kept != steps else array
 

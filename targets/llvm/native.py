@@ -81,7 +81,9 @@ class Library:
             try:
                 self._library = ctypes.CDLL(file.name)
             except OSError as error:
-                raise ArtifactError(f"the compiled library does not load: {error}", hint="compile it again on this machine") from None
+                raise ArtifactError(
+                    f"the compiled library does not load: {error}", hint="compile it again on this machine"
+                ) from None
         if threads > 1:
             self._start_threads(threads)
 
@@ -92,18 +94,20 @@ class Library:
         return found
 
     def _start_threads(self, threads: int) -> None:
-        """Connect the library to the thread pool of TVM's small runtime; its size is fixed at its first use in a process."""
+        """Connect the library to the thread pool of TVM's small runtime; its first use in a process fixes its size."""
         os.environ["TVM_NUM_THREADS"] = str(threads)
-        runtime = ctypes.CDLL(str(_runtime_path()), mode=ctypes.RTLD_GLOBAL)
+        ctypes.CDLL(str(_library_path("tvm_ffi", "libtvm_ffi.so")), mode=ctypes.RTLD_GLOBAL)
+        runtime = ctypes.CDLL(str(_library_path("tvm", "libtvm_runtime.so")), mode=ctypes.RTLD_GLOBAL)
         slot = ctypes.c_void_p.in_dll(self._library, "__TVMBackendParallelLaunch")
         slot.value = ctypes.cast(runtime.TVMBackendParallelLaunch, ctypes.c_void_p).value
 
 
-def _runtime_path() -> Path:
-    spec = importlib.util.find_spec("tvm")
-    folders = list(spec.submodule_search_locations or ()) if spec is not None else []
-    for folder in folders:
-        path = Path(folder, "lib", "libtvm_runtime.so")
+def _library_path(package: str, name: str) -> Path:
+    """Return a shared library of an installed package without importing the package."""
+    spec = importlib.util.find_spec(package)
+    for folder in (spec.submodule_search_locations or ()) if spec is not None else ():
+        path = Path(folder, "lib", name)
         if path.exists():
             return path
-    raise Unavailable("an artifact for several threads needs TVM's runtime library", hint="pip install apache-tvm, or compile with {threads=1}")
+    hint = "pip install apache-tvm, or compile with {threads=1}"
+    raise Unavailable("an artifact for several threads needs TVM's runtime library", hint=hint)

@@ -16,10 +16,11 @@ from .pointwise import per_channel
 class Automaton(Op):
     """A neuron whose outcome is a staircase of its integer input n (semantics: the ternary-state theorem).
 
-    `theta[row, k, c]` are ascending thresholds; row = (state code - low) * identities + identity. The outcome is how many
-    thresholds n reaches; outcome k leads to the state `following[k]`, and spikes from `fires` on. Operands after
+    `theta[row, k, c]` are ascending thresholds; row = (state code - low) * identities + identity. The outcome is how
+    many thresholds n reaches; outcome k leads to the state `following[k]`, and spikes from `fires` on. Operands after
     n, state and theta come in the order that `reads` names: `identity` (a residual path of small integers),
-    `direction` (+1 or -1 for each channel, multiplies n) and `gate` (a closed gate gives outcome `rest[state code - low]`).
+    `direction` (+1 or -1 for each channel, multiplies n) and `gate` (a closed gate gives outcome
+    `rest[state code - low]`).
     """
 
     following: tuple[int, ...] = (-1, 0, 1, 0)
@@ -43,8 +44,9 @@ class Automaton(Op):
         wanted = state_type(self.low, max(self.following), n.shape)
         self.need(state == wanted, f"keeps {wanted}, not {state}")
         table = (self.states * self.identities, len(self.following) - 1, n.shape[0])
-        self.need(theta.is_integer and theta.shape == table, f"needs thresholds {'x'.join(map(str, table))}, not {theta}")
-        self.need(len(self.inputs) == 3 + len(self.reads), f"names {len(self.reads)} more operands than 3, not {len(self.inputs) - 3}")
+        dims, extra = "x".join(map(str, table)), len(self.inputs) - 3
+        self.need(theta.is_integer and theta.shape == table, f"needs thresholds {dims}, not {theta}")
+        self.need(extra == len(self.reads), f"names {len(self.reads)} more operands than 3, not {extra}")
         self.need(("gate" in self.reads) == bool(self.rest), "needs `rest` exactly where it reads a gate")
         return Type("spike", 1, n.shape), state
 

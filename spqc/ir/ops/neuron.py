@@ -17,8 +17,8 @@ class Neuron(Op):
     """Leaky integrate and fire with a quantised membrane (SpQuant-SNN Eq 1, 2, 7, 10); results: spikes and next state.
 
     The state holds the code of a level: its index among `levels`, less the index of the level 0. In this order:
-    charge `u = leak*m + x`, fire, reset, quantise, silence; `order`, `leak_at` and `reset` choose the variants A1, A3 and A4
-    of the ambiguity register, `fire` A2, `ties` A5 and `silence` A7.
+    charge `u = leak*m + x`, fire, reset, quantise, silence; `order`, `leak_at` and `reset` choose the variants A1, A3
+    and A4 of the ambiguity register, `fire` A2, `ties` A5 and `silence` A7.
     """
 
     levels: tuple[float, ...] = (-1.0, 0.0, 1.0)
@@ -75,7 +75,7 @@ class Neuron(Op):
             return self._in_units(self.levels, x)
         if self.type_of(0).encoding == "fixed":
             return self._in_units([self.leak * level for level in self.levels], x)
-        return self._in_units(self.levels, x) * x.dtype.type(self.leak)
+        return np.asarray(self._in_units(self.levels, x) * x.dtype.type(self.leak))
 
     def _in_units(self, values: tuple[float, ...] | list[float], x: Array) -> Array:
         """Return real values in the units of the charge: rounded to its float type, or exact multiples of its scale."""

@@ -27,8 +27,10 @@ class Affine(Op):
 
     def infer(self) -> tuple[Type, ...]:
         n, a, b = (self.type_of(i) for i in range(3))
-        self.need(n.is_integer and a.shape == b.shape == n.shape[:1], f"needs one a and b for each channel of {n}, not {a} and {b}")
-        self.need(a == b and a.encoding in ("float", "fixed"), f"needs float or fixed constants of one type, not {a} and {b}")
+        fits = n.is_integer and a.shape == b.shape == n.shape[:1]
+        self.need(fits, f"needs one a and b for each channel of {n}, not {a} and {b}")
+        real = a == b and a.encoding in ("float", "fixed")
+        self.need(real, f"needs float or fixed constants of one type, not {a} and {b}")
         return (replace(a, shape=n.shape, clock=n.clock),)
 
     def evaluate(self, *arrays: Array) -> tuple[Array, ...]:
@@ -55,7 +57,7 @@ class Add(Op):
         return (x + self.converted(y),)
 
     def converted(self, y: Array) -> Array:
-        """Return the second operand in units of the first: exact, as the scales are powers of two or the type is float."""
+        """Return the second operand in units of the first: exact, as scales are powers of two or the type is float."""
         x_type, y_type = self.type_of(0), self.type_of(1)
         if x_type.encoding == "float" and y_type.is_integer:
             return np.asarray(y.astype(x_type.dtype) * x_type.dtype.type(y_type.scale))
@@ -72,7 +74,8 @@ class Bias(Op):
 
     def infer(self) -> tuple[Type, ...]:
         n, b = self.type_of(0), self.type_of(1)
-        self.need(n.is_integer and b.is_integer and b.shape == n.shape[:1], f"adds one integer to each channel of {n}, not {b}")
+        fits = n.is_integer and b.is_integer and b.shape == n.shape[:1]
+        self.need(fits, f"adds one integer to each channel of {n}, not {b}")
         return (replace(n, encoding="int", bits=max(n.bits, 32)),)
 
     def evaluate(self, *arrays: Array) -> tuple[Array, ...]:
@@ -108,7 +111,8 @@ class Gate(Op):
 
     def infer(self) -> tuple[Type, ...]:
         x, m = self.type_of(0), self.type_of(1)
-        self.need(m.encoding == "spike" and m.shape == x.shape[:1], f"needs one gate spike for each channel of {x}, not {m}")
+        fits = m.encoding == "spike" and m.shape == x.shape[:1]
+        self.need(fits, f"needs one gate spike for each channel of {x}, not {m}")
         return (replace(x, clock=joined_clock(x, m)),)
 
     def evaluate(self, *arrays: Array) -> tuple[Array, ...]:
@@ -125,7 +129,8 @@ class Greater(Op):
 
     def infer(self) -> tuple[Type, ...]:
         n, t = self.type_of(0), self.type_of(1)
-        self.need(n.is_integer and t.is_integer and t.shape == n.shape[:1], f"compares {n} with one integer a channel, not {t}")
+        fits = n.is_integer and t.is_integer and t.shape == n.shape[:1]
+        self.need(fits, f"compares {n} with one integer a channel, not {t}")
         return (Type("spike", 1, n.shape, n.clock),)
 
     def evaluate(self, *arrays: Array) -> tuple[Array, ...]:

@@ -40,7 +40,9 @@ class SumPool(_Pool):
         x, shape = self.type_of(0), self.pooled()
         low, high = (bound * self.kernel**2 for bound in x.range)
         scale = x.scale / self.kernel**2
-        return (signed_type(low, high, shape, x.clock, scale) if low < 0 else unsigned_type(high, shape, x.clock, scale),)
+        if low < 0:
+            return (signed_type(low, high, shape, x.clock, scale),)
+        return (unsigned_type(high, shape, x.clock, scale),)
 
     def evaluate(self, *arrays: Array) -> tuple[Array, ...]:
         return (self.windows(arrays[0]).sum(axis=(4, 5)),)

@@ -1,7 +1,7 @@
-"""The dense kernel: a convolution over all steps, its neuron and its pooling, in registers from the first sum to the spike.
+"""The dense kernel: a convolution over all steps, its neuron and its pooling, in registers from first sum to spike.
 
-Loops: channel tile, row, block of pixels, window of steps. A block's sums stay in registers over the whole kernel; then the
-neuron runs through its steps with its state in registers, and only packed spikes (or what was pooled) reach memory.
+Loops: channel tile, row, block of pixels, window of steps. A block's sums stay in registers over the whole kernel; then
+the neuron runs through its steps with its state in registers, and only packed spikes (or what was pooled) reach memory.
 """
 
 from __future__ import annotations
@@ -9,9 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tvm import tirx
-from tvm.tirx.script import builder as T
 
-from spqc.ir.ops import MaxPool, SumPool
+from spqc.ir.ops import Automaton, MaxPool, SumPool
 from spqc.ir.program import LANES
 
 from ..context import Context
@@ -66,15 +65,16 @@ class Dense:
         return stage(self.context, g, columns, self.strategy.group)
 
     def _loops(self) -> None:
-        rows = self.region.pool.kernel if self.region.pool is not None else 1  # rows of one pooled row stay with one thread
+        # rows of one pooled row stay with one thread
+        rows = self.region.pool.kernel if self.region.pool is not None else 1
         groups = -(-self.output.height // rows)
         tiles = padded(self.output.channels) // LANES // self.block.tiles
         with self.context.parallel(tiles * groups) as unit:
             tile = bind(tirx.floordiv(unit, i32(groups)))
             with loop(rows) as r:
                 y = bind(tirx.floormod(unit, i32(groups)) * rows + r)
-                ragged = self.output.height % rows != 0
-                with when(y < i32(self.output.height) if ragged else None), loop(-(-self.output.width // self.block.pixels)) as block:
+                inside = y < i32(self.output.height) if self.output.height % rows else None
+                with when(inside), loop(-(-self.output.width // self.block.pixels)) as block:
                     self._body(tile, y, bind(block * self.block.pixels))
 
     def _body(self, tile: Expr, y: Expr, x: Expr) -> None:
@@ -97,7 +97,9 @@ class Dense:
 
     @property
     def _packs(self) -> bool:
-        return self.target is not None and (self.target.packed or isinstance(self.region.pool, MaxPool) and self.target.steps == 1)
+        if self.target is None:
+            return False
+        return self.target.packed or (isinstance(self.region.pool, MaxPool) and self.target.steps == 1)
 
     def _inside(self, x: Expr, p: int) -> Expr | None:
         """Return the condition that pixel p of a block exists, None where every one does."""
@@ -119,7 +121,8 @@ class Dense:
                 if self.context.program.mode == "stepped":
                     with when(self._inside(x, p)):
                         channel = (tile * b.tiles + o) * LANES
-                        state[o * b.pixels + p] = load_state(self.context, neuron, y * self.output.width + x + p, channel)
+                        pixel = y * self.output.width + x + p
+                        state[o * b.pixels + p] = load_state(self.context, neuron, pixel, channel)
         return state
 
     def _clear(self, registers: Registers) -> None:
@@ -154,9 +157,9 @@ class Dense:
     def _open(self, tile: Expr, first: Expr) -> Expr | None:
         """Return the condition that a gate lets any channel of the tile through in this window; None without a skip."""
         neuron = self.region.neuron
-        if not self.region.kernel.skip or neuron is None or neuron.name != "automaton":
+        if not self.region.kernel.skip or not isinstance(neuron, Automaton):
             return None
-        gate = self.context.place_of(neuron.inputs[neuron.operand("gate") or 0])  # type: ignore[union-attr]
+        gate = self.context.place_of(neuron.inputs[neuron.operand("gate") or 0])
         found = None
         for o in range(self.block.tiles):
             for t in range(self.block.steps):
@@ -164,7 +167,9 @@ class Dense:
                 found = one if found is None else found | one
         return any_lane(found) != i32(0)
 
-    def _finish(self, sums: Registers | None, o: int, p: int, t: int, first: Expr, y: Expr, x: Expr, channel: Expr) -> None:
+    def _finish(
+        self, sums: Registers | None, o: int, p: int, t: int, first: Expr, y: Expr, x: Expr, channel: Expr
+    ) -> None:
         """Emit what follows one sum: the neuron's step and where its result goes."""
         b = self.block
         step = bind(first + t)
@@ -190,7 +195,8 @@ class Dense:
             return
         with when(self.context.memory.traced != i32(0)):
             byte = value if state is None else value | (state << constant(1, "int32"))
-            store(self.context.memory.view("trace", "uint8"), self.context.trace_index(name, step, pixel, channel), cast(byte, "uint8"))
+            view = self.context.memory.view("trace", "uint8")
+            store(view, self.context.trace_index(name, step, pixel, channel), cast(byte, "uint8"))
 
     def _store(self, value: Expr, step: Expr, y: Expr, x: Expr, pixel: Expr, channel: Expr) -> None:
         """Store an unpacked result, adding to (or joining with) its pooled pixel where there is one."""
@@ -222,6 +228,7 @@ class Dense:
     def _after(self, tile: Expr, y: Expr, x: Expr) -> None:
         """Store what a block kept in registers: packed spikes and, when streaming, states."""
         b = self.block
+        stepped = self.context.program.mode == "stepped"
         for o in range(b.tiles):
             channel = bind((tile * b.tiles + o) * LANES)
             for p in range(b.pixels):
@@ -229,7 +236,7 @@ class Dense:
                 with when(self._inside(x, p)):
                     if self.words is not None:
                         self._store_words(self.words[place], y, x + p, channel)
-                    if self.state is not None and self.region.neuron is not None and self.context.program.mode == "stepped":
+                    if self.state is not None and self.region.neuron is not None and stepped:
                         pixel = bind(y * self.output.width + x + p)
                         store_state(self.context, self.region.neuron, pixel, channel, self.state[place])
 

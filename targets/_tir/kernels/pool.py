@@ -31,7 +31,9 @@ def emit_pool(context: Context, op: SumPool | MaxPool) -> None:
             target.store(i32(0), pixel, channel, held[1])
 
 
-def _window(op: SumPool | MaxPool, source: Place, held: Registers, t: Expr, y: Expr, x: Expr, channel: Expr, dtype: str) -> None:
+def _window(
+    op: SumPool | MaxPool, source: Place, held: Registers, t: Expr, y: Expr, x: Expr, channel: Expr, dtype: str
+) -> None:
     """Leave the pooled vector of one window in `held[0]`."""
     first = _element(op, source, t, y, x, i32(0), i32(0), channel, dtype)
     held[0] = first if isinstance(op, MaxPool) else first - first
@@ -40,7 +42,9 @@ def _window(op: SumPool | MaxPool, source: Place, held: Registers, t: Expr, y: E
         held[0] = held[0] + value if isinstance(op, SumPool) else select(held[0] > value, held[0], value)
 
 
-def _element(op: SumPool | MaxPool, source: Place, t: Expr, y: Expr, x: Expr, i: Expr, j: Expr, channel: Expr, dtype: str) -> Expr:
+def _element(
+    op: SumPool | MaxPool, source: Place, t: Expr, y: Expr, x: Expr, i: Expr, j: Expr, channel: Expr, dtype: str
+) -> Expr:
     pixel = (y * op.stride + i) * source.map.width + x * op.stride + j
     return source.load(t, pixel, channel, dtype)
 

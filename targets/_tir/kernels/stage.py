@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from tvm import tirx
@@ -33,7 +34,7 @@ class Staged:
 
 
 def stage(context: Context, g: WeightedSum, columns: int, group: int) -> Staged:
-    """Emit the staging of a sum's input, at least `columns` wide; an input that lies right already is used where it is."""
+    """Emit the staging of a sum's input, at least `columns` wide; one that lies right already is used where it is."""
     steps = context.steps_of(g.source)
     height, width = g.input.height + 2 * g.padding, max(g.input.width + 2 * g.padding, columns)
     if context.is_input(g.source):
@@ -56,9 +57,8 @@ def stage(context: Context, g: WeightedSum, columns: int, group: int) -> Staged:
 def _clear(context: Context, staged: Staged, size: int) -> None:
     wide = 64 if size % 64 == 0 else LANES
     with context.parallel(size // wide) as i:
-        T.buffer_store(
-            context.memory.view("arena", "uint8"), broadcast(tirx.const(0, "uint8"), wide), [lanes(staged.base + i * wide, wide)]
-        )
+        arena = context.memory.view("arena", "uint8")
+        T.buffer_store(arena, broadcast(tirx.const(0, "uint8"), wide), [lanes(staged.base + i * wide, wide)])
 
 
 def _from_input(context: Context, g: WeightedSum, staged: Staged) -> None:
@@ -69,7 +69,8 @@ def _from_input(context: Context, g: WeightedSum, staged: Staged) -> None:
     m = g.input
     with T.grid(staged.steps, m.channels, m.height, m.width) as (t, c, y, x):
         at = staged.row(t, y + g.padding, x + g.padding, 1) + c
-        T.buffer_store(arena, source[input_index(context.program, g.source, context.sample, t, c, y * m.width + x)], [at])
+        code = source[input_index(context.program, g.source, context.sample, t, c, y * m.width + x)]
+        T.buffer_store(arena, code, [at])
 
 
 def _from_place(context: Context, g: WeightedSum, staged: Staged, source: Place) -> None:
@@ -88,11 +89,13 @@ def _from_place(context: Context, g: WeightedSum, staged: Staged, source: Place)
                 store(arena, staged.row(t, y + g.padding, x + g.padding, 1) + channel, cast(value, "uint8"))
 
 
-def import_input(context: Context, source: Map, place: Place, emit_index: object) -> None:
+def import_input(
+    context: Context, source: Map, place: Place, emit_index: Callable[[Expr, Expr, Expr], Expr]
+) -> None:
     """Copy a network input into the order of every other value, channels padded with zeros."""
     place.clear()
     arena, codes = context.memory.view("arena", "uint8"), context.memory.view("input", "uint8")
     with T.grid(place.steps, source.channels, source.pixels) as (t, c, p):
-        T.buffer_store(arena, codes[emit_index(t, c, p)], [place.index(t, p, c)])  # type: ignore[operator]
+        T.buffer_store(arena, codes[emit_index(t, c, p)], [place.index(t, p, c)])
 
 

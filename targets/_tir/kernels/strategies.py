@@ -30,7 +30,7 @@ class Dot:
 
     @staticmethod
     def serves(g: WeightedSum, machine: Machine, constants: Constants) -> bool:
-        return _DOT_FEATURES <= machine.features and g.bits <= 32 and constants.weight_dtype(g.weight) == "int8"
+        return machine.features >= _DOT_FEATURES and g.bits <= 32 and constants.weight_dtype(g.weight) == "int8"
 
     def arrange(self, constants: Constants, g: WeightedSum, lanes_: int, channels: int) -> Arrangement:
         return constants.weight(g, "int8", group=4, lanes=lanes_, channels=channels, shifts=False)
@@ -59,7 +59,8 @@ class Portable:
     group = 1
 
     def arrange(self, constants: Constants, g: WeightedSum, lanes_: int, channels: int) -> Arrangement:
-        return constants.weight(g, self.weight_dtype, group=1, lanes=lanes_, channels=channels, shifts=self.multiply == "shift")
+        shifts = self.multiply == "shift"
+        return constants.weight(g, self.weight_dtype, group=1, lanes=lanes_, channels=channels, shifts=shifts)
 
     def activation(self, context: Context, at: Expr) -> Expr:
         value = context.memory.view("arena", "uint8")[at].astype(self.dtype)

@@ -1,0 +1,123 @@
+"""The llvm target against the interpreter: random networks, several CPUs, one thread and two, whole windows and streams."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from random_graphs import Maker, random_codes
+
+import spqc
+from spqc.errors import ArtifactError, Unavailable, UsageError
+from spqc.ir import Builder, Graph, Type, ops
+from spqc.ir.types import state_type
+from spqc.runtime.observe import observe_graph
+from spqc.targets.llvm.cpu import host_flags, missing_features
+
+TARGETS = ("llvm", "llvm{cpu=x86-64-v3}", "llvm{threads=2}")
+needs_v3 = pytest.mark.skipif("avx2" not in host_flags(), reason="this CPU cannot run code for x86-64-v3")
+
+
+def check(graph: Graph, target: str, seed: int) -> None:
+    """Assert that run, trace and step equal the interpreter on three samples."""
+    codes = random_codes(graph, 3, seed)[graph.inputs[0].name]
+    wanted = observe_graph(graph, codes)
+    executor = spqc.compile(graph, target).executor
+    np.testing.assert_array_equal(executor.run(codes), wanted.logits)
+    seen = executor.trace(codes)
+    assert sorted(seen.spikes) == sorted(wanted.spikes)
+    for layer, spikes in wanted.spikes.items():
+        np.testing.assert_array_equal(seen.spikes[layer], spikes, err_msg=f"{layer} spikes")
+        np.testing.assert_array_equal(seen.states[layer], wanted.states[layer], err_msg=f"{layer} states")
+    for layer, gate in seen.gates.items():
+        np.testing.assert_array_equal(gate, wanted.gates[layer], err_msg=f"{layer} gate")
+    executor.reset()
+    static = graph.inputs[0].type.clock == "const"
+    for step in range(graph.steps):
+        frame = codes if static else codes[:, step]
+        np.testing.assert_array_equal(executor.step(frame), wanted.logits[:, step], err_msg=f"step {step}")
+
+
+@needs_v3
+@pytest.mark.parametrize("seed", range(100, 112))
+def test_random_networks_are_exact(seed: int) -> None:
+    check(Maker(seed).graph(3), TARGETS[seed % 3], seed)
+
+
+@needs_v3
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(200, 260))
+def test_many_random_networks_are_exact(seed: int) -> None:
+    check(Maker(seed).graph(4), TARGETS[seed % 3], seed)
+
+
+@pytest.mark.parametrize(("channels", "height", "width"), [(1, 1, 1), (3, 5, 7), (17, 33, 31), (100, 4, 4)])
+@pytest.mark.parametrize("target", ["llvm", "llvm{cpu=x86-64-v3}"])
+def test_odd_sizes(channels: int, height: int, width: int, target: str) -> None:
+    if "v3" in target and "avx2" not in host_flags():
+        pytest.skip("this CPU cannot run code for x86-64-v3")
+    check(one_layer(channels, height, width), target, 1)
+
+
+def one_layer(channels: int, height: int, width: int) -> Graph:
+    """Return a 3x3 convolution, its neuron and a classifier, over an odd map."""
+    rng = np.random.default_rng(channels)
+    build = Builder("odd", 5)
+    x = build.input("x", Type("spike", 1, (channels, height, width)))
+    w = build.constant("w", Type("pot", 4, (19, channels, 3, 3)), rng.choice([-64, -4, -1, 0, 1, 8, 64], (19, channels, 3, 3)))
+    (n,) = build.op(ops.Conv2d, x, w, origin="features.0 (Conv)", padding=1)
+    a = build.constant("a", Type("float", 32, (19,)), (rng.normal(0, 0.02, 19)).astype(np.float32))
+    b = build.constant("b", Type("float", 32, (19,)), rng.normal(0.2, 0.4, 19).astype(np.float32))
+    (current,) = build.op(ops.Affine, n, a, b, origin="features.0 (Conv)")
+    state = build.state("m", state_type(-1, 1, n.type.shape))
+    spike, following = build.op(ops.Neuron, current, state, origin="features.0 (Conv)", threshold=0.75)
+    build.nexts.append(following)
+    (flat,) = build.op(ops.Flatten, spike)
+    head = build.constant("head", Type("int", 8, (7, flat.type.size)), rng.integers(-127, 128, (7, flat.type.size)))
+    (y,) = build.op(ops.Linear, flat, head, origin="classifier (Linear)")
+    return build.graph(y)
+
+
+def test_states_are_packed_at_two_bits() -> None:
+    executor = spqc.compile(one_layer(3, 8, 8), "llvm").executor
+    neurons = 32 * 64  # 19 channels padded to 32
+    assert executor.state_bytes == neurons * 2 // 8  # type: ignore[attr-defined]
+
+
+def test_same_model_same_bytes(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        spqc.compile(one_layer(3, 5, 5), "llvm", out=tmp_path / name)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_unknown_cpu_is_named() -> None:
+    with pytest.raises(UsageError, match="knows no cpu 'znver55'") as caught:
+        spqc.compile(one_layer(1, 4, 4), "llvm{cpu=znver55}")
+    assert "znver5" in caught.value.hint
+
+
+def test_code_for_a_greater_cpu_is_refused(tmp_path: Path) -> None:
+    """Sapphire Rapids has matrix tiles, which the machine either has too, or must refuse: never an illegal instruction."""
+    path = tmp_path / "net.spqc"
+    spqc.compile(one_layer(1, 4, 4), "llvm{cpu=sapphirerapids}", out=path)
+    if not missing_features(["amx-tile", "avx512fp16"]):
+        pytest.skip("this CPU is a Sapphire Rapids: nothing is missing")
+    with pytest.raises((Unavailable, ArtifactError), match="amx-tile"):
+        spqc.load(path).run(np.zeros((1, 5, 1, 4, 4), np.uint8))
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_running_loads_neither_torch_nor_a_compiler(tmp_path: Path, threads: int) -> None:
+    path = tmp_path / "net.spqc"
+    spqc.compile(one_layer(2, 6, 6), f"llvm{{threads={threads}}}", out=path)
+    program = (
+        "import sys, numpy, spqc\n"
+        f"y = spqc.load({str(path)!r}).run(numpy.zeros((2, 5, 2, 6, 6), numpy.uint8))\n"
+        "maps = open('/proc/self/maps').read()\n"
+        "print(y.shape, 'torch' in sys.modules, 'tvm' in sys.modules, 'libtvm_compiler' in maps)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.stdout.split("\n")[0] == "(2, 5, 7) False False False", done.stderr
