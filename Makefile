@@ -50,10 +50,8 @@ lint: $(STAMP)  ## ruff and mypy --strict
 format: $(STAMP)  ## Let ruff mend what it can
 	$(BIN)/ruff check --fix .
 
-bench-cpu: $(STAMP)  ## Measured speed against PyTorch eager, one thread and two
-	@mkdir -p out
-	$(BIN)/spqc compile examples/digits.pt --target llvm -o out/digits.spqc
-	$(BIN)/spqc bench out/digits.spqc --model examples/digits.pt --threads 1 --repeats 300 --batch 1 --batch 32 --batch 256
+bench-cpu: $(STAMP)  ## Measure VGG-9 and digits against PyTorch eager; writes bench/results and docs/benchmarks.md
+	OMP_NUM_THREADS=1 $(BIN)/python bench/cpu.py
 
 clean:  ## Remove what was built, but for .venv
 	rm -rf out build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,6 +1,6 @@
 """The pages tell the truth: their commands and snippets run and print what is shown, their links lead somewhere.
 
-A `console` block holds commands (`$ ...`) with their output, compared word by word; `console measured` says that numbers
+A `console` block holds commands (`$ ...`) and their output, compared word by word. `console measured` says that numbers
 differ from machine to machine, so that only the words and the layout are compared. A Python block with a file name is
 a file for the commands after it. A `sh` block holds what a page asks for but no test may do: see BY_HAND.
 """

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import tempfile
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -80,18 +82,23 @@ def _read(path: Path) -> Any:
     if path.stat().st_size == 0:
         raise ModelError("the file is empty", where=where, hint="the write was interrupted: save the network again")
     try:
-        return torch.load(path, weights_only=True, map_location="cpu")
+        content = path.read_bytes()
+    except OSError as error:
+        message = f"the file cannot be read: {error.strerror or error}"
+        raise ModelError(message, where=where, hint="check its rights") from error
+    try:
+        with warnings.catch_warnings():
+            # A foreign pickle makes torch ask the user to file an issue with torch.
+            warnings.simplefilter("ignore")
+            return torch.load(io.BytesIO(content), weights_only=True, map_location="cpu")
     except Exception as error:  # The unpickler raises anything on foreign bytes; every case is the same to the user.
-        raise _unreadable(path, error) from error
+        raise _unreadable(where, content, error) from error
 
 
-def _unreadable(path: Path, error: Exception) -> ModelError:
-    where = str(path)
-    if isinstance(error, OSError):
-        return ModelError(f"the file cannot be read: {error.strerror or error}", where=where, hint="check its rights")
-    if "Unsupported global" in str(error) or "Unsupported operand" in str(error) or "GLOBAL" in str(error):
+def _unreadable(where: str, content: bytes, error: Exception) -> ModelError:
+    if "Unsupported global" in str(error):
         return ModelError("the file holds Python objects or code, which spqc never loads", where=where, hint=_SAVE_HINT)
-    if path.read_bytes()[:2] == b"PK":
+    if content[:2] == b"PK":
         return ModelError("the file is damaged or truncated, or not a checkpoint", where=where, hint=_SAVE_HINT)
     return ModelError("the file is not an spqc checkpoint", where=where, hint=_SAVE_HINT)
 
@@ -118,7 +125,7 @@ def _rebuild(content: dict[str, Any], where: str) -> SpikingNetwork:
         json.dumps(content["config"])
         return models.create(content["model"], **{**content["config"], "calibrate": False})
     except SpqcError as error:
-        raise ModelError(f"{_BAD_CONFIG}: {error.message}", where=where, hint=error.hint) from error
+        raise ModelError(f"{_BAD_CONFIG}: {error.message}", where=where, hint=error.hint or _SAVE_HINT) from error
     except (TypeError, ValueError, OverflowError, MemoryError, RuntimeError) as error:
         raise ModelError(f"{_BAD_CONFIG}: {error}", where=where, hint=_SAVE_HINT) from error
 

@@ -26,7 +26,10 @@ def folded(net: SpikingNetwork) -> Callable[[Any], Tensor]:
     """
     net = net.eval()
     skipped = set(net.skips)
-    layers: list[Any] = [_frozen(layer) if _plain(layer) and i not in skipped else layer for i, layer in enumerate(net.features)]
+    layers: list[Any] = [
+        _frozen(layer) if isinstance(layer, SpikingLayer) and _plain(layer) and i not in skipped else layer
+        for i, layer in enumerate(net.features)
+    ]
     classify = _classifier(net)
 
     def run(codes: Any) -> Tensor:
@@ -45,8 +48,8 @@ def folded(net: SpikingNetwork) -> Callable[[Any], Tensor]:
     return run
 
 
-def _plain(layer: Any) -> bool:
-    return isinstance(layer, SpikingLayer) and layer.gate is None and layer.spatial is None and layer.shortcut is None
+def _plain(layer: SpikingLayer) -> bool:
+    return layer.gate is None and layer.spatial is None and layer.shortcut is None
 
 
 def _frozen(layer: SpikingLayer) -> Step:
@@ -60,7 +63,7 @@ def _frozen(layer: SpikingLayer) -> Step:
         batch, steps = codes.shape[:2]
         n = weigh(codes.flatten(0, 1).to(dtype))
         shape = (-1, *(1,) * (n.ndim - 2))
-        current = (n * gain.reshape(shape) + offset.reshape(shape)).unflatten(0, (batch, steps))
+        current = (n * gain.reshape(shape) + offset.reshape(shape)).reshape(batch, steps, *n.shape[1:])
         return layer.neuron.run(current, live(None, None), rules)[0].float()
 
     return step

@@ -92,7 +92,7 @@ class MaskOptions:
 
 
 def check_choices(options: Any) -> None:
-    """Raise UsageError for a field that holds another kind of value, or none of its Literal's choices, than declared."""
+    """Raise UsageError for a field that holds another kind of value, or another choice, than declared."""
     for name, hint in get_type_hints(type(options)).items():
         value = getattr(options, name)
         choices = get_args(hint)

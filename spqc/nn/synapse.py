@@ -139,7 +139,8 @@ class Synapse(nn.Module):
         if self.norm is None:
             return current
         normed = self.norm(current)
-        return normed * threshold.detach() if self.options.batch_norm == "threshold" else normed
+        scaled: Tensor = normed * threshold.detach() if self.options.batch_norm == "threshold" else normed
+        return scaled
 
     def accumulate(self, codes: Tensor, dtype: torch.dtype) -> Tensor:
         """Return n [M, C, ...], the exact integer accumulation of codes [M, ...] (floats for float weights)."""

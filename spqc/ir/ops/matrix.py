@@ -59,10 +59,7 @@ class Linear(_WeightedSum):
 
 @dataclass(frozen=True)
 class Conv2d(_WeightedSum):
-    """y[o, i, j] = sum over c, k, l of w[o, c, k, l] x[c, i*stride + k - padding, j*stride + l - padding].
-
-    Outside of its map x is 0.
-    """
+    """y[o, i, j] = sum over c, k, l of w[o, c, k, l] x[c, i*stride + k - padding, j*stride + l - padding]; outside is 0."""  # noqa: E501
 
     stride: int = 1
     padding: int = 0
