@@ -3,8 +3,9 @@
     python bench/cpu.py [--quick] [--out FOLDER]
 
 Every pair is checked for equal logits before it is timed. Ours and the peer take turns, each on inputs that rotate
-(replaying one input would let the branch predictor learn it). Figures are medians of processor time of one call; the ratio is
-peer over ours. Results go to FOLDER/cpu-DATE.json with the machine, versions and commit, and to docs/benchmarks.md as a table.
+(replaying one input would let the branch predictor learn it). Figures are medians of processor time of one call; the
+ratio is peer over ours. Results go to FOLDER/cpu-DATE.json with the machine, versions and commit, and to
+docs/benchmarks.md as a table.
 """
 
 from __future__ import annotations
@@ -101,7 +102,9 @@ def _time_batch(
     return Row(case.name, batch, gmac, statistics.mean(rates), ours, theirs, theirs / ours, compile_s, size)
 
 
-def _in_turn(first: Callable[[Any], Any], second: Callable[[Any], Any], inputs: list[Any], rounds: int) -> tuple[float, float]:
+def _in_turn(
+    first: Callable[[Any], Any], second: Callable[[Any], Any], inputs: list[Any], rounds: int
+) -> tuple[float, float]:
     """Return the median milliseconds of processor time of two functions that take turns."""
     times: tuple[list[float], list[float]] = ([], [])
     for turn in range(rounds + 2):
@@ -127,8 +130,17 @@ def _macs(artifact: Any) -> int:
 
 
 def environment() -> dict[str, Any]:
-    cpu = next((line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")), "")
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
+    cpu = next(
+        (
+            line.split(":")[1].strip()
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if line.startswith("model name")
+        ),
+        "",
+    )
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
+    ).stdout.strip()
     return {
         "kind": "measured",
         "date": datetime.date.today().isoformat(),
@@ -142,25 +154,26 @@ def environment() -> dict[str, Any]:
     }
 
 
+_INTRODUCTION = """# Measured speed on a CPU
+
+Written by `make bench-cpu`: {cpu}, one thread, torch {torch}, {date}, commit {commit}.
+Random weights, calibrated batch norms; logits were equal bit for bit before timing. Medians of processor time of one
+call, inputs rotating; `ratio` is PyTorch eager (time folded into the batch, weights quantised and norms folded
+beforehand) over ours. GMAC/s counts dense multiply-accumulates, zeros included.
+
+| network | batch | spike rate | ours, ms | eager, ms | ratio | ours, GMAC/s | compile, s | artifact, kB |
+|---|---|---|---|---|---|---|---|---|
+"""
+
+
 def table(rows: list[Row], facts: dict[str, Any]) -> str:
-    lines = [
-        "# Measured speed on a CPU",
-        "",
-        f"Written by `make bench-cpu`: {facts['cpu']}, one thread, torch {facts['torch']}, {facts['date']}, commit {facts['commit']}.",
-        "Random weights, calibrated batch norms; logits were equal bit for bit before timing. Medians of processor time, inputs rotating;",
-        "`ratio` is PyTorch eager (time folded into the batch, weights quantised and norms folded beforehand) over ours. GMAC/s counts",
-        "dense multiply-accumulates, zeros included.",
-        "",
-        "| network | batch | spike rate | ours, ms | eager, ms | ratio | ours, GMAC/s | compile, s | artifact, kB |",
-        "|---|---|---|---|---|---|---|---|---|",
-    ]
-    for r in rows:
-        speed = r.gmac / r.ours_ms * 1e3
-        lines.append(
-            f"| {r.network} | {r.batch} | {r.spike_rate:.2f} | {r.ours_ms:.3f} | {r.eager_ms:.2f} | {r.ratio:.1f} | {speed:.0f} "
-            f"| {r.compile_s:.1f} | {r.artifact_kb:.0f} |"
-        )
-    return "\n".join(lines) + "\n"
+    return _INTRODUCTION.format(**facts) + "".join(f"| {' | '.join(_cells(row))} |\n" for row in rows)
+
+
+def _cells(row: Row) -> list[str]:
+    speed = row.gmac / row.ours_ms * 1e3
+    times = [f"{row.spike_rate:.2f}", f"{row.ours_ms:.3f}", f"{row.eager_ms:.2f}", f"{row.ratio:.1f}", f"{speed:.0f}"]
+    return [row.network, str(row.batch), *times, f"{row.compile_s:.1f}", f"{row.artifact_kb:.0f}"]
 
 
 def main() -> None:
@@ -172,7 +185,11 @@ def main() -> None:
     rows: list[Row] = []
     for case in CASES[:2] if chosen.quick else CASES:
         for row in run_case(case, rounds=5 if chosen.quick else 21):
-            print(f"{row.network}, batch {row.batch}: {row.ours_ms:.3f} ms, eager {row.eager_ms:.2f} ms, {row.ratio:.1f} times", flush=True)
+            print(
+                f"{row.network}, batch {row.batch}: {row.ours_ms:.3f} ms,",
+                f"eager {row.eager_ms:.2f} ms, {row.ratio:.1f} times",
+                flush=True,
+            )
             rows.append(row)
     facts = environment() | {"peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024}
     if chosen.quick:

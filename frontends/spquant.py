@@ -39,7 +39,9 @@ class SpQuant(Frontend):
             refused.append("classifier: float weights have no exact integer form")
         if refused:
             raise ModelError(
-                "; ".join(refused), source.label, "train with quantised weights and membrane (spqc train NAME --preset quant)"
+                "; ".join(refused),
+                source.label,
+                "train with quantised weights and membrane (spqc train NAME --preset quant)",
             )
         return _Lowering(net).graph()
 
@@ -57,7 +59,9 @@ class SpQuant(Frontend):
             if layers[name].spatial is not None and record.keep is not None:
                 gates[f"{name}.keep"] = record.keep.numpy().astype(np.int64)
         spikes = {name: record.spikes.numpy().astype(np.int64) for name, record in seen.layers.items()}
-        states = {name: _codes(record.states.numpy(), layers[name].constants().levels) for name, record in seen.layers.items()}
+        states = {
+            name: _codes(record.states.numpy(), layers[name].constants().levels) for name, record in seen.layers.items()
+        }
         return Observation(seen.logits.numpy(), spikes, states, gates)
 
     def examples(self, source: Source, samples: int, seed: int) -> Examples | None:
@@ -67,7 +71,9 @@ class SpQuant(Frontend):
 
         data = digits.test_set()
         chosen = np.random.default_rng(seed).permutation(len(data.labels))[:samples]
-        return Examples(data.images[chosen], f"{len(chosen)} real test images of handwritten digits", data.labels[chosen])
+        return Examples(
+            data.images[chosen], f"{len(chosen)} real test images of handwritten digits", data.labels[chosen]
+        )
 
     def eager(self, source: Source) -> Callable[[Array], object] | None:
         from spqc.nn.eager import folded
@@ -84,7 +90,11 @@ def _network(source: Source) -> SpikingNetwork:
         raise UsageError(f"reading {source.label} needs torch: {error}", hint="pip install 'spqc[torch]'") from None
     if source.model is not None:
         if not isinstance(source.model, Network):
-            raise ModelError(f"{type(source.model).__name__} is a part of a network", source.label, "compile the whole SpikingNetwork")
+            raise ModelError(
+                f"{type(source.model).__name__} is a part of a network",
+                source.label,
+                "compile the whole SpikingNetwork",
+            )
         return source.model.eval()
     if source.path is None:
         raise ModelError("there is neither a file nor a module to read", source.label)
@@ -100,7 +110,8 @@ def _refusals(name: str, layer: SpikingLayer) -> list[str]:
         "a membrane frozen where masked (masked=freeze) is not a staircase of the input": neuron.masked == "freeze"
         and (masks.spatial_mask is not None or masks.channel_gate),
         "a top-k spatial mask sorts at every step": masks.spatial_mask is not None and masks.spatial_rule == "topk",
-        "a spatial mask shared over channels depends on all of them": masks.spatial_mask is not None and masks.granularity == "pixel",
+        "a spatial mask shared over channels depends on all of them": masks.spatial_mask is not None
+        and masks.granularity == "pixel",
         "a softmax gate is not an integer comparison": masks.channel_gate and masks.gate_nonlinearity == "softmax",
         "a gate over all of time is not causal": masks.channel_gate and masks.gate_input == "time",
         "a projected residual that leaks on write rounds its potential": layer.fraction_bits is not None
@@ -148,7 +159,11 @@ class _Lowering:
         encoding: Any = "spike" if inputs.bits == 1 else "uint"
         static = inputs.coding == "direct"
         type_ = Type(encoding, inputs.bits, tuple(self.net.in_shape), "const" if static else "step", inputs.scale)
-        self.build.notes += [("input_encoding", inputs.encoding), ("coding", inputs.coding), ("input_max", str(inputs.max))]
+        self.build.notes += [
+            ("input_encoding", inputs.encoding),
+            ("coding", inputs.coding),
+            ("input_max", str(inputs.max)),
+        ]
         x = self.build.input("x", type_)
         return self.build.op(ops.Repeat, x, origin="input")[0] if static else x
 
@@ -210,10 +225,14 @@ class _Lowering:
         gate: Any = layer.gate
         weight, bias = gate.integer_gate()
         counts = self.build.op(ops.GlobalSum, x, origin=origin)[0] if len(x.type.shape) == 3 else x
-        w = self.build.constant(f"gate{index}", signed_type(int(weight.min()), int(weight.max()), weight.shape, "const"), weight)
+        w = self.build.constant(
+            f"gate{index}", signed_type(int(weight.min()), int(weight.max()), weight.shape, "const"), weight
+        )
         (z,) = self.build.op(ops.Linear, counts, w, origin=origin)
         limit = -bias
-        t = self.build.constant(f"limit{index}", signed_type(int(limit.min()), int(limit.max()), limit.shape, "const"), limit)
+        t = self.build.constant(
+            f"limit{index}", signed_type(int(limit.min()), int(limit.max()), limit.shape, "const"), limit
+        )
         (opened,) = self.build.op(ops.Greater, z, t, origin=origin)
         return self.build.op(ops.Gate, current, opened, origin=origin)[0]
 
@@ -248,10 +267,12 @@ class _Lowering:
         if len(x.type.shape) == 3:
             (x,) = self.build.op(ops.Flatten, x, origin=origin)
         weight, _ = classifier.integer_weight()
-        quantiser = classifier.quantiser
+        quantiser: Any = classifier.quantiser
         # the logits' scale is the classifier's own float, whatever the products of scales would round to
         scale = float(classifier.logit_scale) / x.type.scale
-        w = self.build.constant("head", Type(quantiser.encoding, quantiser.stored_bits, weight.shape, "const", scale), weight)
+        w = self.build.constant(
+            "head", Type(quantiser.encoding, quantiser.stored_bits, weight.shape, "const", scale), weight
+        )
         (n,) = self.build.op(ops.Linear, x, w, origin=origin)
         bias = classifier.integer_bias()
         b = self.build.constant("bias", signed_type(int(bias.min()), int(bias.max()), bias.shape, "const"), bias)

@@ -17,11 +17,11 @@ from spqc.catalogue import Entry, entries
 from spqc.compiler import compile_model
 from spqc.contracts import Target
 from spqc.errors import InputError, UsageError
+from spqc.files import write_atomic
 from spqc.health import Diagnosis, diagnose
 from spqc.inspection import Inspection, inspect_path
 from spqc.ir import Array, parse_graph
 from spqc.options import fields_of, format_value, split_call
-from spqc.runtime.files import write_atomic
 from spqc.runtime.samples import random_codes
 from spqc.runtime.session import Artifact, Logits
 from spqc.sources import data_set, inputs_for, read_model

@@ -1,4 +1,4 @@
-"""The llvm target against the interpreter: random networks, several CPUs, one thread and two, whole windows and streams."""
+"""The llvm target against the interpreter: random networks, several CPUs, threads, windows and streams."""
 
 from __future__ import annotations
 
@@ -67,7 +67,9 @@ def one_layer(channels: int, height: int, width: int) -> Graph:
     rng = np.random.default_rng(channels)
     build = Builder("odd", 5)
     x = build.input("x", Type("spike", 1, (channels, height, width)))
-    w = build.constant("w", Type("pot", 4, (19, channels, 3, 3)), rng.choice([-64, -4, -1, 0, 1, 8, 64], (19, channels, 3, 3)))
+    w = build.constant(
+        "w", Type("pot", 4, (19, channels, 3, 3)), rng.choice([-64, -4, -1, 0, 1, 8, 64], (19, channels, 3, 3))
+    )
     (n,) = build.op(ops.Conv2d, x, w, origin="features.0 (Conv)", padding=1)
     a = build.constant("a", Type("float", 32, (19,)), (rng.normal(0, 0.02, 19)).astype(np.float32))
     b = build.constant("b", Type("float", 32, (19,)), rng.normal(0.2, 0.4, 19).astype(np.float32))
@@ -100,7 +102,7 @@ def test_unknown_cpu_is_named() -> None:
 
 
 def test_code_for_a_greater_cpu_is_refused(tmp_path: Path) -> None:
-    """Sapphire Rapids has matrix tiles, which the machine either has too, or must refuse: never an illegal instruction."""
+    """Sapphire Rapids has matrix tiles, which a machine has or must refuse: never SIGILL."""
     path = tmp_path / "net.spqc"
     spqc.compile(one_layer(1, 4, 4), "llvm{cpu=sapphirerapids}", out=path)
     if not missing_features(["amx-tile", "avx512fp16"]):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import os
-import tempfile
 import warnings
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from spqc.errors import ModelError, OutputError, SpqcError
+from spqc.errors import ModelError, SpqcError
+from spqc.files import write_atomic
 
 from . import models
 from .network import SpikingNetwork
@@ -33,14 +33,9 @@ def save(network: SpikingNetwork, path: str | os.PathLike[str]) -> None:
         "config": network.config,
         "state_dict": {name: value.detach().cpu() for name, value in network.state_dict().items()},
     }
-    target = Path(path)
-    try:
-        _write(content, target)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise OutputError(
-            f"cannot write the checkpoint: {reason}", where=str(target), hint="check the folder and its rights"
-        ) from error
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    write_atomic(Path(path), buffer.getvalue())
 
 
 def load(path: str | os.PathLike[str]) -> SpikingNetwork:
@@ -51,26 +46,6 @@ def load(path: str | os.PathLike[str]) -> SpikingNetwork:
     _check_tensors(network, content["state_dict"], where)
     network.load_state_dict(content["state_dict"])
     return network.eval()
-
-
-def _write(content: dict[str, Any], target: Path) -> None:
-    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            torch.save(content, file)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o666 & ~_umask())
-        Path(temporary).replace(target)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def _read(path: Path) -> Any:

@@ -12,12 +12,12 @@ import numpy.typing as npt
 from spqc import registry
 from spqc.contracts import Executor, Observation
 from spqc.errors import ArtifactError, SpqcError, UsageError
+from spqc.files import write_atomic
 from spqc.ir import Array, Graph
 from spqc.ir.inputs import InputFormat
 from spqc.options import split_call
 
 from .artifact import Contents, encode, read
-from .files import write_atomic
 from .observe import fed, input_format
 
 Logits = npt.NDArray[np.floating[Any]]

@@ -20,7 +20,7 @@ LAYERS = [
     {"op": "conv2d", "out": 12, "kernel": 3, "padding": 1, "bias": True},
     {"op": "conv2d", "out": 12, "kernel": 3, "padding": 1, "residual": "identity"},
     {"op": "avg_pool", "kernel": 2},
-    {"op": "conv2d", "out": 16, "kernel": [3, 2], "stride": [2, 1], "padding": 1, "groups": 4},
+    {"op": "conv2d", "out": 16, "kernel": [3, 1], "stride": [2, 1], "padding": [1, 0], "groups": 4},
     {"op": "conv2d", "out": 10, "kernel": 3, "padding": 1, "residual": "project", "residual_span": 2},
     {"op": "linear", "out": 20},
     {"op": "linear", "out": 5},

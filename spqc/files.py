@@ -12,6 +12,9 @@ from spqc.errors import OutputError
 
 def write_atomic(path: Path, content: bytes) -> None:
     """Write a file in one step; OutputError when the disk refuses, and then what was there before is untouched."""
+    if path.exists() and not path.is_file():
+        _write_through(path, content)
+        return
     temporary: str | None = None
     try:
         handle, temporary = tempfile.mkstemp(prefix=f".{path.name[:100]}.", dir=path.parent)
@@ -25,10 +28,23 @@ def write_atomic(path: Path, content: bytes) -> None:
         if temporary is not None:
             with contextlib.suppress(OSError):
                 Path(temporary).unlink()
-        raise OutputError(
-            f"cannot write '{path}': {error.strerror or error}",
-            hint="choose a folder that exists, that you may write, and that has room; nothing was changed",
-        ) from None
+        raise _refused(path, error) from None
+
+
+def _write_through(path: Path, content: bytes) -> None:
+    """Write to a device or a pipe, which must not be replaced by a file."""
+    try:
+        with path.open("wb") as file:
+            file.write(content)
+    except OSError as error:
+        raise _refused(path, error) from None
+
+
+def _refused(path: Path, error: OSError) -> OutputError:
+    return OutputError(
+        f"cannot write '{path}': {error.strerror or error}",
+        hint="choose a folder that exists, that you may write, and that has room; nothing was changed",
+    )
 
 
 def _umask() -> int:
