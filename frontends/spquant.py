@@ -41,7 +41,7 @@ class SpQuant(Frontend):
             raise ModelError(
                 "; ".join(refused),
                 source.label,
-                "train with quantised weights and membrane (spqc train NAME --preset quant)",
+                "change the named option; `spqc train NAME --preset quant` trains a network that compiles",
             )
         return _Lowering(net).graph()
 

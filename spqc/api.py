@@ -130,7 +130,7 @@ def bench(
     target: str = "llvm",
     repeats: int = 100,
     batches: tuple[int, ...] = (1, 32),
-    threads: int | None = None,
+    threads: int | None = 1,
 ) -> BenchReport:
     """Measure a compiled network, and its framework's eager mode where the source model is given.
 

@@ -12,7 +12,7 @@ from spqc.errors import OutputError
 
 def write_atomic(path: Path, content: bytes) -> None:
     """Write a file in one step; OutputError when the disk refuses, and then what was there before is untouched."""
-    if path.exists() and not path.is_file():
+    if _is_special(path):
         _write_through(path, content)
         return
     temporary: str | None = None
@@ -28,6 +28,14 @@ def write_atomic(path: Path, content: bytes) -> None:
         if temporary is not None:
             with contextlib.suppress(OSError):
                 Path(temporary).unlink()
+        raise _refused(path, error) from None
+
+
+def _is_special(path: Path) -> bool:
+    """Return whether the path is a device or a pipe."""
+    try:
+        return path.exists() and not path.is_file() and not path.is_dir()
+    except OSError as error:
         raise _refused(path, error) from None
 
 

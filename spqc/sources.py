@@ -56,7 +56,11 @@ def source_of(model: Any) -> Source:
     if not isinstance(model, str | Path):
         return Source(f"<{type(model).__name__}>", model=model)
     path = Path(model)
-    if not path.exists():
+    try:
+        missing = not path.exists()
+    except OSError as error:
+        raise ModelError(f"the file cannot be read: {error.strerror}", str(model)) from None
+    if missing:
         raise ModelError("there is no such file", str(model), "give the path of a model, e.g. examples/digits.pt")
     if path.is_dir():
         raise ModelError("this is a folder, not a model", str(model))

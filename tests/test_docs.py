@@ -27,7 +27,9 @@ BY_HAND = {
     "make test-slow": "runs this test",
     "make lint": "is a step of its own before every merge",
     "make bench-cpu": "takes minutes",
-    "spqc train digits -o examples/digits.pt": "trains for a minute",
+    "spqc train digits --preset quant --out examples/digits.pt": "trains for a minute",
+    "spqc train digits --preset spquant --out examples/digits-spquant.pt": "trains for a minute",
+    "spqc train digits --preset full --out examples/digits-float.pt": "trains for a minute",
     "pytest tests/test_golden_passes.py --update-golden": "changes files of the repository",
 }
 _BLOCK = re.compile(r"^```(\w+)(?: ([\w. -]+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -13,7 +13,7 @@ from . import shared
 @click.option("--input", "input_path", metavar="X.npy", help="Inputs to rotate through.")
 @click.option("--repeats", type=int, default=100, show_default=True, help="Calls to time.")
 @click.option("--batch", "batches", type=int, multiple=True, default=(1, 32), show_default=True, help="Batch sizes.")
-@click.option("--threads", type=int, help="Threads the framework may use.")
+@click.option("--threads", type=int, default=1, show_default=True, help="Threads the framework may use.")
 @shared.as_json
 def command(
     artifact: str,

@@ -27,12 +27,12 @@ def spread(gate: Tensor, like: Tensor) -> Tensor:
     return gate.reshape(*gate.shape, *[1] * (like.ndim - 3))
 
 
-def live(keep: Tensor | None, gate: Tensor | None) -> Tensor | None:
-    """Return which neurons both masks let through, or None without masks."""
+def live(keep: Tensor | None, gate: Tensor | None, like: Tensor) -> Tensor | None:
+    """Return which neurons [N, T, C, ...] both masks let through, or None without masks."""
     if gate is None:
         return keep
-    opened = gate.detach() > 0.5
-    return opened if keep is None else keep & spread(opened, keep)
+    opened = spread(gate.detach() > 0.5, like).expand_as(like)
+    return opened if keep is None else keep & opened
 
 
 def _along_channels(values: npt.NDArray[Any], like: Tensor) -> Tensor:

@@ -50,17 +50,12 @@ def load(path: str | os.PathLike[str]) -> SpikingNetwork:
 
 def _read(path: Path) -> Any:
     where = str(path)
-    if not path.exists():
-        raise ModelError("there is no such file", where=where, hint="check the path; `spqc train` writes checkpoints")
-    if not path.is_file():
-        raise ModelError("a checkpoint is a file", where=where, hint=_SAVE_HINT)
-    if path.stat().st_size == 0:
-        raise ModelError("the file is empty", where=where, hint="the write was interrupted: save the network again")
     try:
+        _require_file(path)
         content = path.read_bytes()
     except OSError as error:
         message = f"the file cannot be read: {error.strerror or error}"
-        raise ModelError(message, where=where, hint="check its rights") from error
+        raise ModelError(message, where=where, hint="check its name and its rights") from error
     try:
         with warnings.catch_warnings():
             # A foreign pickle makes torch ask the user to file an issue with torch.
@@ -70,8 +65,18 @@ def _read(path: Path) -> Any:
         raise _unreadable(where, content, error) from error
 
 
+def _require_file(path: Path) -> None:
+    where = str(path)
+    if not path.exists():
+        raise ModelError("there is no such file", where=where, hint="check the path; `spqc train` writes checkpoints")
+    if not path.is_file():
+        raise ModelError("a checkpoint is a file", where=where, hint=_SAVE_HINT)
+    if path.stat().st_size == 0:
+        raise ModelError("the file is empty", where=where, hint="the write was interrupted: save the network again")
+
+
 def _unreadable(where: str, content: bytes, error: Exception) -> ModelError:
-    if "Unsupported global" in str(error):
+    if "unsupported global" in str(error).lower():
         return ModelError("the file holds Python objects or code, which spqc never loads", where=where, hint=_SAVE_HINT)
     if content[:2] == b"PK":
         return ModelError("the file is damaged or truncated, or not a checkpoint", where=where, hint=_SAVE_HINT)

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from .axes import live
 from .layers import SpikingLayer
 from .network import SpikingNetwork
 from .synapse import Synapse
@@ -64,7 +63,7 @@ def _frozen(layer: SpikingLayer) -> Step:
         n = weigh(codes.flatten(0, 1).to(dtype))
         shape = (-1, *(1,) * (n.ndim - 2))
         current = (n * gain.reshape(shape) + offset.reshape(shape)).reshape(batch, steps, *n.shape[1:])
-        return layer.neuron.run(current, live(None, None), rules)[0].float()
+        return layer.neuron.run(current, None, rules)[0].float()
 
     return step
 

@@ -149,7 +149,7 @@ class SpikingLayer(nn.Module):
             self.spatial.observe(current)
         theta = 0.0 if self.spatial is None else float(self.spatial.theta)
         current, keep, gate = self._masked(codes, current, theta)
-        fired, states = self.neuron.run(current, axes.live(keep, gate), self.neuron.training_rules())
+        fired, states = self.neuron.run(current, axes.live(keep, gate, current), self.neuron.training_rules())
         return Record(fired, states, gate, keep)
 
     def _training_current(self, codes: Tensor, skip: Tensor) -> Tensor:
@@ -166,7 +166,7 @@ class SpikingLayer(nn.Module):
             current = self.evaluation_current(codes, skip)
             current, keep, gate = self._masked(codes, current, constants.theta or 0.0)
             rules = self.neuron.evaluation_rules(constants)
-            fired, states = self.neuron.run(current, axes.live(keep, gate), rules)
+            fired, states = self.neuron.run(current, axes.live(keep, gate, current), rules)
             return Record(fired.float(), states, gate, keep)
 
     def evaluation_current(self, codes: Tensor, skip: Tensor) -> Tensor:

@@ -118,7 +118,7 @@ def _reason(op: object) -> str:
     if isinstance(op, Neuron) and op.type_of(0).encoding == "float":
         return "its neuron reads floating point: no table or fixed-point form was found for it"
     if isinstance(op, Automaton | Neuron) and op.type_of(1).bits > 4:
-        return "its membrane has more than 16 levels"
+        return "its membrane levels do not fit 4 bits (codes -8..7, or 0..15)"
     return ""
 
 

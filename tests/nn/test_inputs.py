@@ -17,11 +17,13 @@ def codes(array: Any, encoding: Any = "pixels", coding: Any = "frames") -> Any:
     return InputFormat(encoding, coding).to_codes(array, SHAPE, STEPS)
 
 
-@pytest.mark.parametrize(("encoding", "top", "bits"), [("pixels", 255, 8), ("digits", 16, 5), ("spikes", 1, 1)])
-def test_every_encoding_has_a_top_and_a_scale(encoding: Any, top: int, bits: int) -> None:
+@pytest.mark.parametrize(
+    ("encoding", "top", "bits", "scale"),
+    [("pixels", 255, 8, 1 / 256), ("digits", 16, 5, 1 / 16), ("spikes", 1, 1, 1.0)],
+)
+def test_every_encoding_has_a_top_and_a_scale(encoding: Any, top: int, bits: int, scale: float) -> None:
     form = InputFormat(encoding)
-    assert (form.max, form.bits) == (top, bits)
-    assert form.scale == 1.0 if encoding == "spikes" else form.scale == 2.0 ** -round(np.log2(top))
+    assert (form.max, form.bits, form.scale) == (top, bits, scale)
 
 
 def test_one_frame_is_repeated_and_integers_are_codes() -> None:

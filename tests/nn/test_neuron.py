@@ -93,7 +93,7 @@ def test_a_learned_threshold_stays_where_a_leaked_one_cannot_fire() -> None:
     neuron = Neuron(NeuronOptions(learn_threshold=True))
     with torch.no_grad():
         neuron.potential_threshold.fill_(0.1)
-    assert float(neuron.threshold()) == LOWEST_LEARNED_THRESHOLD > 0.5
+    assert float(neuron.threshold().detach()) == LOWEST_LEARNED_THRESHOLD > 0.5
 
 
 def sigmoid(z: Real) -> Real:
@@ -132,7 +132,7 @@ def test_gradients_through_time_are_those_of_the_equations(v: float, leak: float
     (spikes * torch.tensor(upstream)).sum().backward()
 
     dx, dthreshold = by_hand(x, upstream, v, leak)
-    assert 0.1 < float(spikes.mean()) < 0.9
+    assert 0.1 < float(spikes.detach().mean()) < 0.9
     np.testing.assert_allclose(current.grad[0].numpy(), dx, rtol=1e-10, atol=1e-12)
     assert abs(dthreshold) > 0.1
     assert float(neuron.potential_threshold.grad) == pytest.approx(dthreshold, rel=1e-5)
