@@ -23,6 +23,7 @@ class Arrangement:
     """One constant in the kernels' memory. `form`:
 
     `weight`: [tile][kernel row][kernel column and channel group][lane][group], from OxCxKxL (or OxI, via `map`);
+    with two `parts`, only the high (0) or low (1) byte of each, w = 256 * high + low;
     `shifts`: the same order, each weight as sign bit 7, non-zero bit 6 and shift;
     `table`: [tile][row * k][lane] from RxKxC; `vector`: [padded channel].
     """
@@ -39,6 +40,8 @@ class Arrangement:
     group: int = 1
     lanes: int = LANES
     fill: int = 0
+    part: int = 0
+    parts: int = 1
 
     def settings(self) -> dict[str, Any]:
         return asdict(self)
@@ -66,13 +69,20 @@ def aligned(size: int, alignment: int = 64) -> Bytes:
 
 def _arranged(a: Arrangement, array: Integers) -> npt.NDArray[Any]:
     if a.form in ("weight", "shifts"):
-        weight = _weight(a, array)
+        weight = _weight(a, array if a.parts == 1 else byte_of(array, a.part))
         return (_shift_codes(weight) if a.form == "shifts" else weight).astype(a.dtype)
     if a.form == "table":
         rows, steps, channels = array.shape
         whole = _pad(array.reshape(rows * steps, channels), 1, a.lanes, a.fill)
         return whole.reshape(rows * steps, -1, a.lanes).transpose(1, 0, 2).astype(a.dtype)
     return _pad(array.ravel(), 0, a.lanes, a.fill).astype(a.dtype)
+
+
+def byte_of(weight: Integers, part: int) -> Integers:
+    """Return the high (part 0) or low (part 1) signed byte of 16-bit weights: w = 256 * high + low."""
+    weight = weight.astype(np.int64)
+    high = (weight + 128) >> 8
+    return high if part == 0 else weight - 256 * high
 
 
 def _pad(array: Integers, axis: int, multiple: int, fill: int = 0) -> Integers:

@@ -10,7 +10,7 @@ import numpy as np
 from spqc.errors import InternalError
 from spqc.ir import Graph, Value
 
-from .arrange import Arrangement
+from .arrange import Arrangement, byte_of
 from .geometry import WeightedSum, padded
 
 _SIZES = {"int8": 1, "int16": 2, "int32": 4, "int64": 8}
@@ -21,11 +21,25 @@ class Constants:
     """Collects arrangements; the same request gives the same place, so both lowered forms share one memory."""
 
     graph: Graph
-    found: dict[tuple[str, str, int, int], Arrangement] = field(default_factory=dict)
+    found: dict[tuple[str, str, int, int, int], Arrangement] = field(default_factory=dict)
     size: int = 0
 
-    def weight(self, g: WeightedSum, dtype: str, *, group: int, lanes: int, channels: int, shifts: bool) -> Arrangement:
-        """Place a weight for tiles of `lanes` outputs over `channels` padded inputs, `group` of them side by side."""
+    def weight(
+        self,
+        g: WeightedSum,
+        dtype: str,
+        *,
+        group: int,
+        lanes: int,
+        channels: int,
+        shifts: bool = False,
+        part: int = 0,
+        parts: int = 1,
+    ) -> Arrangement:
+        """Place a weight for tiles of `lanes` outputs over `channels` padded inputs, `group` of them side by side.
+
+        With two `parts` only the high (0) or low (1) bytes of 16-bit weights.
+        """
         out = -(-g.output.channels // lanes) * lanes
         count = out * channels * g.kernel[0] * g.kernel[1]
         form = "shifts" if shifts else "weight"
@@ -40,6 +54,8 @@ class Constants:
             groups=g.groups,
             group=group,
             lanes=lanes,
+            part=part,
+            parts=parts,
         )
 
     def table(self, value: Value, dtype: str, fill: int) -> Arrangement:
@@ -58,8 +74,13 @@ class Constants:
                 return dtype
         raise InternalError(f"weight {value} is wider than 32 bits")
 
+    def has_two_bytes(self, value: Value) -> bool:
+        """Return whether every weight is 256 * high + low of two signed bytes."""
+        high = byte_of(self.graph.data[value.name], 0)
+        return bool((np.abs(high) < 128).all())
+
     def _place(self, name: str, form: str, dtype: str, count: int, **shape: Any) -> Arrangement:
-        key = (name, form, int(shape.get("group", 1)), int(shape.get("lanes", 16)))
+        key = (name, form, int(shape.get("group", 1)), int(shape.get("lanes", 16)), int(shape.get("part", 0)))
         if key not in self.found:
             size = count * _SIZES[dtype]
             self.found[key] = Arrangement(name, form, dtype, self.size, size, **shape)

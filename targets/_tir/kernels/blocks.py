@@ -10,6 +10,7 @@ from spqc.ir.program import LANES
 from ..geometry import Map, padded
 
 _REGISTERS = 24  # accumulators; the rest hold weights and inputs
+_COMPARISONS = 216  # in straight code: what 24 neurons of 9 thresholds need; more only makes compiling slow
 
 
 @dataclass(frozen=True)
@@ -25,8 +26,9 @@ class Block:
         return self.tiles * self.pixels * self.steps
 
 
-def choose_block(output: Map, steps: int, registers: int = _REGISTERS) -> Block:
+def choose_block(output: Map, steps: int, thresholds: int = 1) -> Block:
     """Return the block with the least cost: vector loads and wasted columns a useful multiply-accumulate."""
+    registers = max(4, min(_REGISTERS, _COMPARISONS // thresholds))
     all_tiles = padded(output.channels) // LANES
     candidates = [
         Block(tiles, pixels, window)

@@ -40,7 +40,7 @@ class Dense:
         self.dtype = self.strategy.dtype if self.strategy is not None else self._source_dtype()
         self.output = g.output if g is not None else map_of(self.region.tail[0].outputs[0])
         self.steps = self.context.steps_of(self.region.last.out)
-        self.block = choose_block(self.output, 1 if self.once else self.steps)
+        self.block = choose_block(self.output, 1 if self.once else self.steps, thresholds(self.region))
         self.tail = Tail(self.context, self.region.tail, self.dtype)
         self.target = self._target()
         self.staged = self._stage()
@@ -138,11 +138,25 @@ class Dense:
         sums = Registers("sums", b.accumulators, strategy.dtype)
         for i in range(b.accumulators):
             sums[i] = constant(0, strategy.dtype)
-        where = strategy.arrange(self.context.constants, g, b.tiles * LANES, staged.channels)
+        with when(self._open(tile, first)):
+            for part in range(strategy.parts):
+                if part > 0:
+                    for i in range(b.accumulators):
+                        sums[i] = sums[i] << constant(8, strategy.dtype)
+                self._accumulate(sums, part, tile, y, x, first)
+        return sums
+
+    def _accumulate(self, sums: Registers, part: int, tile: Expr, y: Expr, x: Expr, first: Expr) -> None:
+        """Emit the loops over the kernel and the input channels that add one part of the weights into the sums."""
+        g, strategy, staged = self.region.sum, self.strategy, self.staged
+        if g is None or strategy is None or staged is None:
+            return
+        b = self.block
+        where = strategy.arrange(self.context.constants, g, b.tiles * LANES, staged.channels, part)
         item = {"int8": 1, "int16": 2, "int32": 4}[where.dtype]
         vectors = g.kernel[1] * (staged.channels // strategy.group)
         start = where.offset // (LANES * strategy.group * item)
-        with when(self._open(tile, first)), loop(g.kernel[0]) as ky, loop(vectors) as k:
+        with loop(g.kernel[0]) as ky, loop(vectors) as k:
             row = bind(i32(start) + ((tile * g.kernel[0] + ky) * vectors + k) * b.tiles)
             weights = [strategy.weight(self.context, row + o) for o in range(b.tiles)]
             for p in range(b.pixels):
@@ -152,7 +166,6 @@ class Dense:
                     for o in range(b.tiles):
                         i = (o * b.pixels + p) * b.steps + t
                         sums[i] = strategy.accumulate(sums[i], activation, weights[o])
-        return sums
 
     def _open(self, tile: Expr, first: Expr) -> Expr | None:
         """Return the condition that a gate lets any channel of the tile through in this window; None without a skip."""
@@ -250,6 +263,14 @@ class Dense:
         with when(self._pooled_inside(y, x, target.map)):
             at = bind(self._pooled(y, x, target.map))
             target.store(i32(0), at, channel, target.load_word(at, channel) | word)
+
+
+def thresholds(region: Region) -> int:
+    """Return how many thresholds one neuron of the region compares, 1 without a table."""
+    if not isinstance(region.neuron, Automaton):
+        return 1
+    rows, steps, _ = region.neuron.type_of(2).shape
+    return rows * steps
 
 
 def emit_dense(context: Context, region: Region) -> None:

@@ -1,6 +1,7 @@
 """How a weighted sum multiplies and adds: the inner step of the dense kernel, and the rule that chooses it.
 
-The rule, in order: `dot` where the CPU has 512-bit byte dot products, weights fit int8 and sums int32; else `portable`.
+The rule, in order: `dot` where the CPU has 512-bit byte dot products, weights fit two bytes and sums int32; else
+`portable`. Weights of one byte take `dot` one pass, wider ones two (high bytes, a shift, low bytes).
 """
 
 from __future__ import annotations
@@ -21,8 +22,12 @@ _DOT_FEATURES = frozenset({"avx512f", "avx512bw", "avx512vnni"})
 
 @dataclass(frozen=True)
 class Dot:
-    """Four unsigned bytes times four signed bytes into each int32 lane (AVX-512 VNNI): weights [lane][4]."""
+    """Four unsigned bytes times four signed bytes into each int32 lane (AVX-512 VNNI): weights [lane][4].
 
+    Sums wrap: high bytes alone may pass 32 bits once shifted, but the whole sum, proven to fit, comes out right.
+    """
+
+    parts: int = 1
     name = "dot"
     group = 4
     dtype = "int32"
@@ -30,10 +35,11 @@ class Dot:
 
     @staticmethod
     def serves(g: WeightedSum, machine: Machine, constants: Constants) -> bool:
-        return machine.features >= _DOT_FEATURES and g.bits <= 32 and constants.weight_dtype(g.weight) == "int8"
+        narrow = constants.weight_dtype(g.weight) == "int8" or constants.has_two_bytes(g.weight)
+        return machine.features >= _DOT_FEATURES and g.bits <= 32 and narrow
 
-    def arrange(self, constants: Constants, g: WeightedSum, lanes_: int, channels: int) -> Arrangement:
-        return constants.weight(g, "int8", group=4, lanes=lanes_, channels=channels, shifts=False)
+    def arrange(self, constants: Constants, g: WeightedSum, lanes_: int, channels: int, part: int) -> Arrangement:
+        return constants.weight(g, "int8", group=4, lanes=lanes_, channels=channels, part=part, parts=self.parts)
 
     def activation(self, context: Context, at: Expr) -> Expr:
         """Return the four input bytes at byte index `4 * at`, in every lane."""
@@ -56,9 +62,10 @@ class Portable:
     dtype: str
     weight_dtype: str
     name = "portable"
+    parts = 1
     group = 1
 
-    def arrange(self, constants: Constants, g: WeightedSum, lanes_: int, channels: int) -> Arrangement:
+    def arrange(self, constants: Constants, g: WeightedSum, lanes_: int, channels: int, part: int) -> Arrangement:
         shifts = self.multiply == "shift"
         return constants.weight(g, self.weight_dtype, group=1, lanes=lanes_, channels=channels, shifts=shifts)
 
@@ -92,7 +99,7 @@ Strategy = Dot | Portable
 def choose(g: WeightedSum, machine: Machine, constants: Constants) -> Strategy:
     """Return the strategy for one sum, by the rule above."""
     if Dot.serves(g, machine, constants):
-        return Dot()
+        return Dot(parts=1 if constants.weight_dtype(g.weight) == "int8" else 2)
     dtype = "int32" if g.bits <= 32 else "int64"
     shifts = g.multiply == "shift"
     return Portable(g.multiply, dtype, "int8" if shifts else constants.weight_dtype(g.weight))
