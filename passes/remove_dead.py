@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
+import networkx as nx
+
 from spqc.contracts import Module, Pass
 from spqc.ir import Graph
 
@@ -34,16 +36,10 @@ def _remove_dead(graph: Graph) -> Graph:
 
 
 def _live(graph: Graph) -> set[str]:
-    """Return every value that reaches a result; a live state keeps its next value alive."""
-    live = {v.name for v in graph.outputs}
-    size = 0
-    while size != len(live):
-        size = len(live)
-        for op in reversed(graph.ops):
-            if any(v.name in live for v in op.outputs):
-                live |= {v.name for v in op.inputs}
-        live |= {n.name for s, n in zip(graph.states, graph.nexts, strict=True) if s.name in live}
-    return live
+    """Return every value that reaches a result; a live state keeps its next value alive, through its delay edge."""
+    flow = graph.to_networkx()
+    results = {v.name for v in graph.outputs}
+    return results.union(*(nx.ancestors(flow, name) for name in results))
 
 
 PLUGIN = RemoveDead
