@@ -24,7 +24,7 @@ class NativeExecutor(Executor):
 
     def __init__(self, package: Package) -> None:
         self.settings = package.settings
-        self.library = Library(package.files["model.so"], int(self.settings["threads"]))
+        self.native = Library(package.files["model.so"], int(self.settings["threads"]))
         arrangements = [from_settings(a) for a in self.settings["constants"]]
         self.constants = lay_out(arrangements, package.data, int(self.settings["constant_bytes"]))
         self.arena = aligned(max(int(f["arena_bytes"]) for f in self.settings["functions"].values()))
@@ -94,7 +94,7 @@ class NativeExecutor(Executor):
             "constant": self.constants,
             "state": state,
         }
-        return Call(self.library.function(name), samples, traced, memory)
+        return Call(self.native.function(name), samples, traced, memory)
 
     def _logits(self, call: Call, samples: int, steps: int | None = None) -> Array:
         steps = int(self.settings["steps"]) if steps is None else steps
