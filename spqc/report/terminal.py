@@ -82,7 +82,8 @@ def show_inspection(found: Inspection) -> None:
     out = console()
     out.print(f"{found.kind} {found.path}: network '{found.name}', {found.steps} steps", markup=False, soft_wrap=True)
     facts = [("input", found.input), ("output", found.output)]
-    facts += [(key, str(found.facts[key])) for key in ("target", "pipeline", "spqc") if found.facts.get(key)]
+    known = [key for key in ("target", "pipeline", "spqc") if found.facts.get(key)]
+    facts += [(key, str(found.facts[key]).replace(",", ", ")) for key in known]
     sizes = f"{found.weights:,} constants in {found.weight_bytes:,} bytes; state {found.state_bytes:,} bytes"
     facts += [("size", f"{sizes}; file {found.file_bytes:,} bytes")]
     facts += [("part", f"{name}, {size:,} bytes") for name, size in found.parts.items()]
