@@ -142,7 +142,6 @@ class _Lowering:
 
     net: SpikingNetwork
     values: dict[int, Value] = field(default_factory=dict)  # what each layer reads
-    gates: int = 0
 
     def graph(self) -> Graph:
         net = self.net

@@ -106,14 +106,6 @@ def with_data(graph: Graph, arrays: Mapping[str, Array]) -> dict[str, Array]:
     return {**graph.data, **{name: frozen(array) for name, array in arrays.items()}}
 
 
-def fresh_name(graph: Graph, stem: str) -> str:
-    """Return `stem`, or the first `stem_k` that names no value yet."""
-    known, name, k = graph.values, stem, 1
-    while name in known:
-        name, k = f"{stem}_{k}", k + 1
-    return name
-
-
 def map_ops(graph: Graph, change: Callable[[Op], Op]) -> Graph:
     """Return the graph with each operator changed; the same object when none is."""
     ops = tuple(change(op) for op in graph.ops)

@@ -27,16 +27,6 @@ class Classifier(nn.Module):
         self.quantiser = quantisers.create("uniform", bits)
 
     @property
-    def in_scale(self) -> float:
-        """Return the real value of one input code."""
-        return self.source.scale
-
-    @property
-    def in_max(self) -> int:
-        """Return the greatest input code."""
-        return self.source.max
-
-    @property
     def logit_scale(self) -> float:
         """Return the real value of one unit of the integer logits, rounded to the layer's arithmetic."""
         exact = self._scale()

@@ -73,16 +73,6 @@ class SpikingLayer(nn.Module):
         return spikes(self.synapse.out_shape)
 
     @property
-    def in_scale(self) -> float:
-        """Return the real value of one input code."""
-        return self.source.scale
-
-    @property
-    def in_max(self) -> int:
-        """Return the greatest input code."""
-        return self.source.max
-
-    @property
     def threshold(self) -> float:
         """Return the firing threshold of the evaluation."""
         return self.constants().threshold

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-
-from tvm.tirx.script import builder as T
 
 from spqc.ir import Value
 from spqc.ir.program import Program
@@ -14,7 +12,7 @@ from spqc.ir.program import Program
 from .constants import Constants
 from .geometry import StateSlot, TraceSlot, padded, trace_bytes
 from .memory import Memory, Place, imported_place, itemsize, place, result_place
-from .vector import Expr, i32
+from .vector import Expr, i32, loop
 
 
 @dataclass(frozen=True)
@@ -77,14 +75,9 @@ class Context:
         m = self.traces[name].map
         return self.trace_base(name) + (step * m.pixels + pixel) * padded(m.channels) + channel
 
-    @contextmanager
-    def parallel(self, extent: int) -> Iterator[Expr]:
+    def parallel(self, extent: int) -> AbstractContextManager[Expr]:
         """Emit a loop whose turns are independent, over threads where the user asked for them."""
-        if extent == 1:
-            yield i32(0)
-            return
-        with (T.parallel if self.machine.threads > 1 else T.serial)(0, extent) as unit:
-            yield unit
+        return loop(extent, parallel=self.machine.threads > 1)
 
     def constant_index(self, offset: int, dtype: str) -> Expr:
         return i32(offset // itemsize(dtype))

@@ -8,7 +8,7 @@ import tvm
 from tvm.tirx.script import builder as T
 
 from spqc.ir import Graph, Type, Value
-from spqc.ir.ops import MaxPool, SumPool
+from spqc.ir.ops import Affine, Automaton, Conv2d, Linear, MaxPool, Neuron, SumPool
 from spqc.ir.program import Kernel, Program
 
 from .constants import Constants
@@ -105,8 +105,6 @@ def _returnable(type_: Type) -> bool:
 
 
 def _reason(op: object) -> str:
-    from spqc.ir.ops import Affine, Automaton, Conv2d, Linear, Neuron
-
     if isinstance(op, Conv2d):
         x = op.type_of(0)
         return "its input is wider than 8 bits" if x.range[1] > 255 or x.range[0] < 0 else ""

@@ -51,12 +51,6 @@ class WeightedSum:
     bits: int
     constant: bool
 
-    @property
-    def macs(self) -> int:
-        """Multiply-accumulates of one step."""
-        per_output = self.kernel[0] * self.kernel[1] * self.input.channels // self.groups
-        return self.output.pixels * self.output.channels * per_output
-
 
 def weighted_sum(program: Program, op: Conv2d | Linear) -> WeightedSum:
     """Return the geometry of a sum, looking through the view that flattens its input."""

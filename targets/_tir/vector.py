@@ -47,11 +47,6 @@ def select(condition: Expr, yes: Expr, no: Expr) -> Expr:
     return tirx.Select(condition, yes, no)
 
 
-def any_lane(value: Expr) -> Expr:
-    """Return the bitwise or of an int32 vector's lanes."""
-    return T.call_llvm_pure_intrin("int32", "llvm.vector.reduce.or.v16i32", value)
-
-
 def or_lanes(value: Expr, dtype: str) -> Expr:
     """Return the bitwise or of a vector's lanes, as one scalar of `dtype`."""
     bits = int(dtype.removeprefix("uint").removeprefix("int"))

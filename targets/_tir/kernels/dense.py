@@ -18,7 +18,7 @@ from ..geometry import Map, Region, map_of, padded
 from ..memory import Place
 from ..states import load_state, store_state
 from ..tail import Spot, Tail
-from ..vector import Expr, Registers, all_of, any_lane, bind, broadcast, cast, constant, i32, loop, store, when
+from ..vector import Expr, Registers, all_of, bind, broadcast, cast, constant, i32, loop, or_lanes, store, when
 from .blocks import choose_block
 from .stage import Staged, stage
 from .strategies import Strategy, choose
@@ -107,12 +107,10 @@ class Dense:
 
     def _first_states(self, tile: Expr, y: Expr, x: Expr) -> Registers | None:
         neuron = self.region.neuron
-        if neuron is None:
-            if self.words is not None:
-                self._clear(self.words)
-            return None
         if self.words is not None:
             self._clear(self.words)
+        if neuron is None:
+            return None
         b = self.block
         state = Registers("state", b.tiles * b.pixels)
         for o in range(b.tiles):
@@ -178,7 +176,7 @@ class Dense:
             for t in range(self.block.steps):
                 one = gate.load(first + t, i32(0), (tile * self.block.tiles + o) * LANES)
                 found = one if found is None else found | one
-        return any_lane(found) != i32(0)
+        return or_lanes(found, "int32") != i32(0)
 
     def _finish(
         self, sums: Registers | None, o: int, p: int, t: int, first: Expr, y: Expr, x: Expr, channel: Expr
