@@ -15,6 +15,10 @@ from spqc.errors import ModelError
 Ties = Literal["down", "up", "even", "away"]
 
 TERNARY = (-1.0, 0.0, 1.0)
+RELEASED = (-3.0, -2.0, -1.0, 0.0, 1.0)
+"""The default grid of the released code for VGG and ResNet: lower bound -3, interval 1."""
+TAPEOUT = tuple(-2.0 + 0.125 * i for i in range(24))
+"""The grid of the released MobileNet for the chip: 24 levels of 1/8 from -2 to 0.875."""
 
 
 def midpoints(levels: Sequence[float], ties: Ties = "down") -> tuple[tuple[float, bool], ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from spqc.errors import ModelError
+from spqc.errors import ModelError, SpqcError, UsageError
 
 from . import config as network_config
 from .classifier import Classifier
@@ -17,17 +18,19 @@ from .config import NetworkOptions
 from .layers import LayerOptions, Residual, SpikingConv2d, SpikingLinear
 from .masks import ChannelGate
 from .network import NetworkSignature, SpikingNetwork
+from .options import NeuronOptions, check_choices
 from .pooling import Flatten, MaxPool2d, SumPool2d
 from .signal import Signal
-from .synapse import ConvGeometry, Synapse
+from .synapse import ConvGeometry, Synapse, SynapseOptions
 
 Spec = Mapping[str, Any]
 
+_SPIKING = frozenset({"out", "bias", "residual", "residual_span", "membrane", "neuron", "weight_bits", "weight_grid"})
+"""Keys of every layer with weights and neurons; `neuron`, `weight_bits` and `weight_grid` override the network's."""
+
 _KEYS: dict[str, frozenset[str]] = {
-    "conv2d": frozenset(
-        {"out", "kernel", "stride", "padding", "groups", "bias", "pool_before", "residual", "residual_span", "membrane"}
-    ),
-    "linear": frozenset({"out", "bias", "residual", "residual_span", "membrane"}),
+    "conv2d": _SPIKING | {"kernel", "stride", "padding", "groups", "pool_before"},
+    "linear": _SPIKING,
     "avg_pool": frozenset({"kernel", "stride"}),
     "max_pool": frozenset({"kernel", "stride"}),
     "flatten": frozenset(),
@@ -35,14 +38,14 @@ _KEYS: dict[str, frozenset[str]] = {
 
 
 def build(specs: Sequence[Spec], options: NetworkOptions, signature: NetworkSignature) -> SpikingNetwork:
-    """Return the network of the specifications; the last, a linear, is the classifier. Raises ModelError."""
+    """Return the network of the specifications; the last, a linear, is the classifier. Raises ModelError for
+    layers that do not fit, UsageError for a wrong value, both with the layer's place."""
     specs = _with_flatten(specs)
     features = _Features(options, signature.source)
     for index, spec in enumerate(specs[:-1]):
         features.append(index, spec)
-    network = SpikingNetwork(
-        signature, features.layers, features.skips, _classifier(specs[-1], features.signal, options)
-    )
+    classifier = _classifier(len(specs) - 1, specs[-1], features.signal, options)
+    network = SpikingNetwork(signature, features.layers, features.skips, classifier)
     initialise(network, options.seed)
     return network
 
@@ -61,8 +64,8 @@ class _Features:
         self.sources.append(self.signal)
         try:
             layer = self._make(index, spec)
-        except ModelError as error:
-            raise ModelError(error.message, where=f"layer {index} ({spec.get('op')})", hint=error.hint) from None
+        except (ModelError, UsageError) as error:
+            raise _placed(error, index, spec) from None
         self.layers.append(layer)
         self.signal = layer.out  # type: ignore[assignment]
 
@@ -92,14 +95,12 @@ class _Features:
 
     def _layer_options(self, index: int, spec: Spec) -> tuple[LayerOptions, Signal | None]:
         """Return a layer's options and its residual's source: the input `residual_span` layers back (1: its own)."""
-        neuron = self.options.neuron
-        if "membrane" in spec:
-            neuron = network_config.override_membrane(neuron, spec["membrane"])
         residual: Residual = spec.get("residual", "none")
         if residual not in ("none", "identity", "project"):
             raise ModelError(f"residual must be identity or project, not {residual!r}")
-        synapse = self.options.synapse(bias=bool(spec.get("bias", False)))
-        options = LayerOptions(synapse, neuron, self.options.masks, residual)
+        options = LayerOptions(
+            _synapse_options(spec, self.options), _neuron_options(spec, self.options), self.options.masks, residual
+        )
         if residual == "none":
             return options, None
         first = index + 1 - _positive(spec, "residual_span", 1)
@@ -107,6 +108,26 @@ class _Features:
             raise ModelError(f"a residual spanning {spec['residual_span']} layers starts before the network")
         self.skips[index] = first
         return options, self.sources[first]
+
+
+def _neuron_options(spec: Spec, options: NetworkOptions) -> NeuronOptions:
+    """Return a layer's neuron: the network's, with the layer's own `membrane` and `neuron` fields over it."""
+    neuron = options.neuron
+    if "membrane" in spec:
+        neuron = network_config.override_membrane(neuron, spec["membrane"])
+    return network_config.override_neuron(neuron, spec["neuron"]) if "neuron" in spec else neuron
+
+
+def _synapse_options(spec: Spec, options: NetworkOptions) -> SynapseOptions:
+    """Return a layer's weights: the network's bits and grid unless the layer has its own."""
+    own = {name: spec[name] for name in ("weight_bits", "weight_grid") if name in spec}
+    found = dataclasses.replace(options.synapse(bias=bool(spec.get("bias", False))), **own)
+    check_choices(found)
+    return found
+
+
+def _placed(error: SpqcError, index: int, spec: Spec) -> SpqcError:
+    return type(error)(error.message, where=f"layer {index} ({spec.get('op')})", hint=error.hint)
 
 
 def initialise(network: SpikingNetwork, seed: int) -> None:
@@ -136,7 +157,7 @@ def _fill(parameter: nn.Parameter, values: torch.Tensor) -> None:
         parameter.copy_(values)
 
 
-def _classifier(spec: Spec, source: Signal, options: NetworkOptions) -> Classifier:
+def _classifier(index: int, spec: Spec, source: Signal, options: NetworkOptions) -> Classifier:
     if "out" in spec and spec["out"] != options.classes:
         raise ModelError(
             f"the last linear has {spec['out']} outputs for {options.classes} classes",
@@ -144,7 +165,14 @@ def _classifier(spec: Spec, source: Signal, options: NetworkOptions) -> Classifi
         )
     if len(source.shape) != 1:
         raise ModelError(f"the classifier reads a vector, not {list(source.shape)}", hint="put a flatten before it")
-    return Classifier(source, options.classes, options.classifier_bits)
+    grid, bits = spec.get("weight_grid", "uniform"), spec.get("weight_bits", options.classifier_bits)
+    try:
+        if "neuron" in spec:
+            raise UsageError("the last linear is the classifier, which has no neuron", hint="leave out its 'neuron'")
+        check_choices(SynapseOptions(bits, grid))
+        return Classifier(source, options.classes, bits, grid)
+    except UsageError as error:
+        raise _placed(error, index, spec) from None
 
 
 def _with_flatten(specs: Sequence[Spec]) -> list[Spec]:

@@ -19,12 +19,12 @@ _EXACT_FLOAT32 = 1 << 24
 class Classifier(nn.Module):
     """A dense layer, bias on the lattice of its weights: logits = (n + b_int) * scale, one scale for all classes."""
 
-    def __init__(self, source: Signal, classes: int, bits: int) -> None:
+    def __init__(self, source: Signal, classes: int, bits: int, grid: str = "uniform") -> None:
         super().__init__()
         self.source, self.classes = source, classes
         self.weight = nn.Parameter(torch.zeros(classes, source.size))
         self.bias = nn.Parameter(torch.zeros(classes))
-        self.quantiser = quantisers.create("uniform", bits)
+        self.quantiser = quantisers.create(grid, bits, normalise=False)
 
     @property
     def logit_scale(self) -> float:

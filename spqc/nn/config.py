@@ -10,14 +10,17 @@ from typing import Any
 
 from spqc.errors import UsageError
 from spqc.ir.inputs import Coding, Encoding, InputFormat
+from spqc.ir.levels import RELEASED, TAPEOUT, TERNARY
 
 from .options import MaskOptions, NeuronOptions, check_choices
 from .synapse import BatchNorm, SynapseOptions
 
 _MEMBRANES: dict[str, dict[str, Any]] = {
-    "ternary": {},
+    "ternary": {"levels": TERNARY},
     "quantised": {},
-    "binary": {"silence": "state"},
+    "binary": {"levels": TERNARY, "silence": "state"},
+    "released": {"levels": RELEASED},
+    "tapeout": {"levels": TAPEOUT},
     "float": {"membrane": "float"},
 }
 
@@ -28,7 +31,8 @@ class NetworkOptions:
 
     in_shape: [C, H, W] (or [features]) of one frame; steps: T; input, coding: see InputFormat (A15).
     weight_bits, weight_grid: 2 to 8 bits on pot, apot, uniform or twn, or 32 for floats; classifier_bits: uniform.
-    membrane: "ternary", "binary" (ternary with silenced negatives), "float", or a tuple of levels.
+    membrane: "ternary", "binary" (ternary with silenced negatives), "released" (-3..1), "tapeout" (24 levels of 1/8
+        from -2), "float", or a tuple of levels.
     silence: True stores max(m, 0); a string names a rule of NeuronOptions.
     batch_norm: plain, threshold (scaled by the threshold) or none (A18).
     seed: draws parameters from a private generator; calibrate: set batch-norm statistics and theta on seeded inputs.
@@ -106,18 +110,36 @@ def option_names() -> set[str]:
     return (_field_names(NetworkOptions) - {"neuron", "masks"}) | nested
 
 
-def require_known(names: Iterable[str], known: set[str], model: str) -> None:
+def require_known(names: Iterable[str], known: set[str], owner: str) -> None:
     """Raise UsageError with the nearest known names for an option that does not exist."""
     for name in names:
         if name not in known:
             near = difflib.get_close_matches(name, sorted(known), n=3)
             hint = f"did you mean {' or '.join(near)}?" if near else f"the options are {', '.join(sorted(known))}"
-            raise UsageError(f"model '{model}' has no option {name!r}", hint=hint)
+            raise UsageError(f"{owner} has no option {name!r}", hint=hint)
 
 
 def override_membrane(neuron: NeuronOptions, membrane: Any) -> NeuronOptions:
     """Return a layer's own neuron options for a membrane named in its specification (A19)."""
     return dataclasses.replace(neuron, **{"membrane": "quantised", **_membrane(_frozen(membrane), False)})
+
+
+def override_neuron(neuron: NeuronOptions, own: Any) -> NeuronOptions:
+    """Return neuron options with a layer's own fields over them; `membrane` and `silence` as for a network.
+
+    Raises UsageError for what is no mapping, an unknown field or a wrong value.
+    """
+    if not isinstance(own, Mapping):
+        raise UsageError(f"neuron must be a mapping of options, not {own!r}", hint="for example {'leak': 0.25}")
+    require_known(own, _field_names(NeuronOptions), "a neuron")
+    if "levels" in own:
+        own = _levels_as_membrane(own)
+    fields = {name: _frozen(value) for name, value in own.items()}
+    if "membrane" in fields:
+        neuron = override_membrane(neuron, fields.pop("membrane"))
+    if isinstance(fields.get("silence"), bool):
+        fields["silence"] = "state" if fields["silence"] else "none"
+    return dataclasses.replace(neuron, **fields)
 
 
 def _levels_as_membrane(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -30,7 +30,7 @@ def create(name: str, **options: Any) -> SpikingNetwork:
     """
     model = _find(name)
     own = {field.name for field in dataclasses.fields(model.Options)}
-    config.require_known(options, config.option_names() | own, name)
+    config.require_known(options, config.option_names() | own, f"model '{name}'")
     chosen = {**model.DEFAULTS, **options}
     network_options = config.parse(chosen)
     model_options = model.Options(**{key: value for key, value in chosen.items() if key in own})
