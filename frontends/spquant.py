@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -141,17 +141,12 @@ class _Lowering:
     """Walks a network's layers in order and builds its graph."""
 
     net: SpikingNetwork
-    values: dict[int, Value] = field(default_factory=dict)  # what each layer reads
 
     def graph(self) -> Graph:
         net = self.net
         self.build = Builder(net.model, net.steps)
-        value = self._input()
-        for index, layer in enumerate(net.features):
-            self.values[index] = value
-            value = self._layer(index, layer, value)
-        result = self._classifier(value)
-        return self.build.graph(result)
+        last = net.topology.run(self._input(), lambda index, reads: self._layer(index, net.features[index], reads))
+        return self.build.graph(self._classifier(last))
 
     def _input(self) -> Value:
         inputs = self.net.inputs
@@ -166,7 +161,8 @@ class _Lowering:
         x = self.build.input("x", type_)
         return self.build.op(ops.Repeat, x, origin="input")[0] if static else x
 
-    def _layer(self, index: int, layer: Any, x: Value) -> Value:
+    def _layer(self, index: int, layer: Any, reads: tuple[Value, ...]) -> Value:
+        x = reads[0]
         origin = f"features.{index} ({type(layer).__name__})"
         kind = type(layer).__name__
         if kind == "SumPool2d":
@@ -176,16 +172,16 @@ class _Lowering:
         if kind == "Flatten":
             return self.build.op(ops.Flatten, x, origin=origin)[0]
         if kind in ("SpikingConv2d", "SpikingLinear"):
-            return self._spiking(index, layer, x, origin)
+            return self._spiking(index, layer, x, reads[-1], origin)
         raise ModelError(f"there is no operator for {kind}", origin)
 
-    def _spiking(self, index: int, layer: SpikingLayer, x: Value, origin: str) -> Value:
+    def _spiking(self, index: int, layer: SpikingLayer, x: Value, branch: Value, origin: str) -> Value:
         n = self._sum(f"w{index}", layer.synapse, layer.integer_weight(), x, origin)
         current = self._affine(f"{index}", n, *layer.fold(), origin)
         if layer.options.residual == "identity":
-            current = self.build.op(ops.Add, current, self.values[self.net.skips[index]], origin=origin)[0]
+            current = self.build.op(ops.Add, current, branch, origin=origin)[0]
         elif layer.options.residual == "project":
-            current = self._projected(index, layer, current, origin)
+            current = self._projected(index, layer, branch, current, origin)
         constants = layer.constants()
         if constants.theta is not None:
             current = self.build.op(ops.SpatialMask, current, origin=origin, threshold=constants.theta)[0]
@@ -214,9 +210,9 @@ class _Lowering:
         constants = self.build.constant(f"a{name}", type_, a), self.build.constant(f"b{name}", type_, b)
         return self.build.op(ops.Affine, n, *constants, origin=origin)[0]
 
-    def _projected(self, index: int, layer: SpikingLayer, current: Value, origin: str) -> Value:
+    def _projected(self, index: int, layer: SpikingLayer, branch: Value, current: Value, origin: str) -> Value:
         shortcut: Any = layer.shortcut
-        n = self._sum(f"p{index}", shortcut, layer.shortcut_weight(), self.values[self.net.skips[index]], origin)
+        n = self._sum(f"p{index}", shortcut, layer.shortcut_weight(), branch, origin)
         other = self._affine(f"p{index}", n, *layer.shortcut_fold(), origin)
         return self.build.op(ops.Add, current, other, origin=origin)[0]
 

@@ -22,11 +22,15 @@ from .options import NeuronOptions, check_choices
 from .pooling import Flatten, MaxPool2d, SumPool2d
 from .signal import Signal
 from .synapse import ConvGeometry, Synapse, SynapseOptions
+from .topology import Routes, Topology
 
 Spec = Mapping[str, Any]
 
 _SPIKING = frozenset({"out", "bias", "residual", "residual_span", "membrane", "neuron", "weight_bits", "weight_grid"})
 """Keys of every layer with weights and neurons; `neuron`, `weight_bits` and `weight_grid` override the network's."""
+
+_PLACED = frozenset({"op", "name", "from"})
+"""Keys of every layer: `name` is its own, `from` the layers it reads (the one before it where left out)."""
 
 _KEYS: dict[str, frozenset[str]] = {
     "conv2d": _SPIKING | {"kernel", "stride", "padding", "groups", "pool_before"},
@@ -41,73 +45,90 @@ def build(specs: Sequence[Spec], options: NetworkOptions, signature: NetworkSign
     """Return the network of the specifications; the last, a linear, is the classifier. Raises ModelError for
     layers that do not fit, UsageError for a wrong value, both with the layer's place."""
     specs = _with_flatten(specs)
-    features = _Features(options, signature.source)
+    features = _Features(options, signature.source, Routes(specs))
     for index, spec in enumerate(specs[:-1]):
         features.append(index, spec)
-    classifier = _classifier(len(specs) - 1, specs[-1], features.signal, options)
-    network = SpikingNetwork(signature, features.layers, features.skips, classifier)
+    result = features.route(len(specs) - 1, specs[-1])
+    classifier = _classifier(len(specs) - 1, specs[-1], features.reads[0], options)
+    network = SpikingNetwork(signature, features.layers, features.topology(result), classifier)
     initialise(network, options.seed)
     return network
 
 
 class _Features:
-    """The layers so far, and the signal that each of them reads."""
+    """The layers so far, the signals they emit, and what the layer being built reads."""
 
-    def __init__(self, options: NetworkOptions, source: Signal) -> None:
-        self.options, self.signal = options, source
+    def __init__(self, options: NetworkOptions, source: Signal, routes: Routes) -> None:
+        self.options, self.routes = options, routes
         self.layers: list[nn.Module] = []
-        self.sources: list[Signal] = []
-        self.skips: dict[int, int] = {}
+        self.signals: list[Signal] = [source]  # by number: see Topology
+        self.reads: list[Signal] = [source]
+
+    @property
+    def signal(self) -> Signal:
+        """Return the (first) signal that the layer being built reads."""
+        return self.reads[0]
 
     def append(self, index: int, spec: Spec) -> None:
         """Build one layer behind the last; errors name its place."""
-        self.sources.append(self.signal)
+        self.route(index, spec)
         try:
-            layer = self._make(index, spec)
+            layer = self._make(spec)
         except (ModelError, UsageError) as error:
             raise _placed(error, index, spec) from None
         self.layers.append(layer)
-        self.signal = layer.out  # type: ignore[assignment]
+        self.signals.append(layer.out)  # type: ignore[arg-type]
 
-    def _make(self, index: int, spec: Spec) -> nn.Module:
+    def route(self, index: int, spec: Spec) -> tuple[int, ...]:
+        """Find what a layer reads. Raises ModelError with its place."""
+        try:
+            numbers = self.routes.add(spec)
+            if len(numbers) > 1 and spec.get("residual", "none") == "none":
+                raise ModelError(f"a {spec['op']} reads one layer, not {len(numbers)}")
+        except ModelError as error:
+            raise _placed(error, index, spec) from None
+        self.reads = [self.signals[number] for number in numbers]
+        return numbers
+
+    def topology(self, result: tuple[int, ...]) -> Topology:
+        """Return the routes of the layers; the classifier, routed last, is none of them."""
+        return Topology(tuple(self.routes.sources[: len(self.layers)]), result[0])
+
+    def _make(self, spec: Spec) -> nn.Module:
         makers: dict[str, Callable[[], nn.Module]] = {
-            "conv2d": lambda: self._conv(index, spec),
-            "linear": lambda: self._linear(index, spec),
+            "conv2d": lambda: self._conv(spec),
+            "linear": lambda: self._linear(spec),
             "avg_pool": lambda: SumPool2d(self.signal, *_window(spec)),
             "max_pool": lambda: MaxPool2d(self.signal, *_window(spec)),
             "flatten": lambda: Flatten(self.signal),
         }
         return makers[spec["op"]]()
 
-    def _conv(self, index: int, spec: Spec) -> nn.Module:
+    def _conv(self, spec: Spec) -> nn.Module:
         if len(self.signal.shape) != 3:
             raise ModelError(f"a conv2d reads [C, H, W], not {list(self.signal.shape)}")
         geometry = _geometry(spec)
         channels = _positive(spec, "out")
         if self.signal.shape[0] % geometry.groups or channels % geometry.groups:
             raise ModelError(f"{self.signal.shape[0]} -> {channels} channels cannot form {geometry.groups} groups")
-        options, skip = self._layer_options(index, spec)
-        return SpikingConv2d(self.signal, channels, geometry, options, skip)
+        options, branch = self._layer_options(spec)
+        return SpikingConv2d(self.signal, channels, geometry, options, branch)
 
-    def _linear(self, index: int, spec: Spec) -> nn.Module:
-        options, skip = self._layer_options(index, spec)
-        return SpikingLinear(self.signal, _positive(spec, "out"), options, skip)
+    def _linear(self, spec: Spec) -> nn.Module:
+        if len(self.signal.shape) != 1:
+            raise ModelError(f"a linear reads a vector, not {list(self.signal.shape)}", hint="put a flatten before it")
+        options, branch = self._layer_options(spec)
+        return SpikingLinear(self.signal, _positive(spec, "out"), options, branch)
 
-    def _layer_options(self, index: int, spec: Spec) -> tuple[LayerOptions, Signal | None]:
-        """Return a layer's options and its residual's source: the input `residual_span` layers back (1: its own)."""
+    def _layer_options(self, spec: Spec) -> tuple[LayerOptions, Signal | None]:
+        """Return a layer's options and the signal of its residual's branch."""
         residual: Residual = spec.get("residual", "none")
         if residual not in ("none", "identity", "project"):
             raise ModelError(f"residual must be identity or project, not {residual!r}")
         options = LayerOptions(
             _synapse_options(spec, self.options), _neuron_options(spec, self.options), self.options.masks, residual
         )
-        if residual == "none":
-            return options, None
-        first = index + 1 - _positive(spec, "residual_span", 1)
-        if first < 0:
-            raise ModelError(f"a residual spanning {spec['residual_span']} layers starts before the network")
-        self.skips[index] = first
-        return options, self.sources[first]
+        return options, None if residual == "none" else self.reads[1]
 
 
 def _neuron_options(spec: Spec, options: NetworkOptions) -> NeuronOptions:
@@ -186,14 +207,16 @@ def _with_flatten(specs: Sequence[Spec]) -> list[Spec]:
     first = next(index for index, spec in enumerate(specs) if spec["op"] == "linear")
     if any(spec["op"] == "flatten" for spec in specs[:first]):
         return list(specs)
-    return [*specs[:first], {"op": "flatten"}, *specs[first:]]
+    flatten = {"op": "flatten"} | {key: value for key, value in specs[first].items() if key == "from"}
+    linear = {key: value for key, value in specs[first].items() if key != "from"}
+    return [*specs[:first], flatten, linear, *specs[first + 1 :]]
 
 
 def _check_spec(index: int, spec: Any) -> None:
     if not isinstance(spec, Mapping) or spec.get("op") not in _KEYS:
         found = spec.get("op") if isinstance(spec, Mapping) else spec
         raise ModelError(f"unknown layer {found!r}", where=f"layer {index}", hint=f"op is one of {', '.join(_KEYS)}")
-    extra = sorted(set(spec) - _KEYS[spec["op"]] - {"op"})
+    extra = sorted(set(spec) - _KEYS[spec["op"]] - _PLACED)
     if extra:
         known = ", ".join(sorted(_KEYS[spec["op"]])) or "none"
         raise ModelError(f"{spec['op']} has no key {extra[0]!r}", where=f"layer {index}", hint=f"its keys: {known}")

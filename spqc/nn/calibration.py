@@ -9,7 +9,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from .layers import SpikingLayer
+from .layers import Record, SpikingLayer
 from .network import NetworkSignature, SpikingNetwork
 from .synapse import Synapse
 
@@ -26,17 +26,18 @@ def calibrate(network: SpikingNetwork, x: Any, *, statistics: bool = False) -> N
     Layers are set front to back, each on the spikes of the layers already set. The network ends in evaluation mode.
     """
     network.eval()
-    codes = network.codes(x)
-    kept: dict[int, Tensor] = {}
+
+    def apply(index: int, reads: tuple[Tensor, ...]) -> Tensor:
+        layer = network.features[index]
+        if not isinstance(layer, SpikingLayer):
+            emitted: Tensor = layer(*reads)
+            return emitted
+        _calibrate_layer(layer, reads[0], reads[-1], statistics=statistics)
+        record: Record = layer(*reads)
+        return record.spikes
+
     with torch.no_grad():
-        for index, layer in enumerate(network.features):
-            kept[index] = codes
-            if not isinstance(layer, SpikingLayer):
-                codes = layer(codes)
-                continue
-            skip = kept[network.skips.get(index, index)]
-            _calibrate_layer(layer, codes, skip, statistics=statistics)
-            codes = layer(codes, skip).spikes
+        network.topology.run(network.codes(x), apply)
 
 
 def calibrate_fresh(network: SpikingNetwork, seed: int) -> None:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from .layers import SpikingLayer
+from .layers import Record, SpikingLayer
 from .network import SpikingNetwork
 from .synapse import Synapse
 
@@ -24,31 +24,26 @@ def folded(net: SpikingNetwork) -> Callable[[Any], Tensor]:
     Layers with residuals or masks run through the module itself.
     """
     net = net.eval()
-    skipped = set(net.skips)
+    topology = net.topology
     layers: list[Any] = [
-        _frozen(layer) if isinstance(layer, SpikingLayer) and _plain(layer) and i not in skipped else layer
-        for i, layer in enumerate(net.features)
+        _frozen(layer) if isinstance(layer, SpikingLayer) and _plain(layer) else layer for layer in net.features
     ]
     classify = _classifier(net)
 
+    def apply(index: int, reads: tuple[Tensor, ...]) -> Tensor:
+        emitted = layers[index](*reads)
+        codes: Tensor = emitted.spikes if isinstance(emitted, Record) else emitted
+        return codes
+
     def run(codes: Any) -> Tensor:
         with torch.inference_mode():
-            x = torch.from_numpy(np.ascontiguousarray(codes)).float()
-            kept: dict[int, Tensor] = {}
-            for index, layer in enumerate(layers):
-                kept[index] = x
-                if isinstance(layer, SpikingLayer):
-                    record = layer(x, kept[net.skips[index]] if index in net.skips else None)
-                    x = record.spikes
-                else:
-                    x = layer(x)
-            return classify(x)
+            return classify(topology.run(torch.from_numpy(np.ascontiguousarray(codes)).float(), apply))
 
     return run
 
 
 def _plain(layer: SpikingLayer) -> bool:
-    return layer.gate is None and layer.spatial is None and layer.shortcut is None
+    return layer.gate is None and layer.spatial is None and layer.options.residual == "none"
 
 
 def _frozen(layer: SpikingLayer) -> Step:

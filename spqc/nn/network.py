@@ -1,4 +1,4 @@
-"""A spiking network: layers in order, run layer by layer over all steps; no state is kept between calls."""
+"""A spiking network: layers joined by a topology, run one by one over all steps; no state is kept between calls."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from spqc.ir.inputs import InputFormat
 from .classifier import Classifier
 from .layers import Record, SpikingLayer
 from .signal import Signal
+from .topology import Topology
 
 
 @dataclass(frozen=True)
@@ -43,16 +44,13 @@ class NetworkSignature:
 
 
 class SpikingNetwork(nn.Module):
-    """`features` (spiking layers, pooling, flatten) followed by `classifier`.
-
-    skips: by index of a spiking layer in `features`, the index of the layer whose INPUT codes its residual adds.
-    """
+    """`features` (spiking layers, pooling, flatten), each reading what `topology` says, and `classifier`."""
 
     def __init__(
-        self, signature: NetworkSignature, features: list[nn.Module], skips: dict[int, int], classifier: Classifier
+        self, signature: NetworkSignature, features: list[nn.Module], topology: Topology, classifier: Classifier
     ) -> None:
         super().__init__()
-        self.signature, self.skips = signature, dict(skips)
+        self.signature, self.topology = signature, topology
         self.features = nn.ModuleList(features)
         self.classifier = classifier
 
@@ -113,19 +111,17 @@ class SpikingNetwork(nn.Module):
         return {name: (record.spikes, record.states) for name, record in self.observe(x).layers.items()}
 
     def _run(self, codes: Tensor, layers: dict[str, Record] | None) -> Tensor:
-        wanted = set(self.skips.values())
-        kept: dict[int, Tensor] = {}
-        for index, layer in enumerate(self.features):
-            if index in wanted:
-                kept[index] = codes
-            if isinstance(layer, SpikingLayer):
-                record: Record = layer(codes, kept.get(self.skips.get(index, -1)))
-                codes = record.spikes
-                if layers is not None:
-                    layers[f"features.{index}"] = record
-            else:
-                codes = layer(codes)
-        logits: Tensor = self.classifier(codes)
+        def apply(index: int, reads: tuple[Tensor, ...]) -> Tensor:
+            layer = self.features[index]
+            if not isinstance(layer, SpikingLayer):
+                emitted: Tensor = layer(*reads)
+                return emitted
+            record: Record = layer(*reads)
+            if layers is not None:
+                layers[f"features.{index}"] = record
+            return record.spikes
+
+        logits: Tensor = self.classifier(self.topology.run(codes, apply))
         return logits
 
 

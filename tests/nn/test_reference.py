@@ -129,11 +129,11 @@ def assert_equal(net: Any, seed: int = 0, samples: int = 6) -> None:
     rng = np.random.default_rng(seed)
     x = rng.integers(0, net.inputs.max + 1, (samples, net.steps, *net.in_shape))
     seen = net.observe(x)
-    codes, sources = x.astype(np.int64), {}
+    signals = [x.astype(np.int64)]
     for index, layer in enumerate(net.features):
-        sources[index] = codes
+        codes, *branch = (signals[number] for number in net.topology.sources[index])
         if isinstance(layer, SpikingLayer):
-            spikes, states, gate, keep = run_layer(layer, codes, sources[net.skips.get(index, index)])
+            spikes, states, gate, keep = run_layer(layer, codes, branch[-1] if branch else codes)
             record = seen.layers[f"features.{index}"]
             np.testing.assert_array_equal(record.spikes.numpy(), spikes, err_msg=f"features.{index} spikes")
             np.testing.assert_array_equal(record.states.numpy(), states, err_msg=f"features.{index} states")
@@ -148,7 +148,8 @@ def assert_equal(net: Any, seed: int = 0, samples: int = 6) -> None:
             codes = windows(codes, layer.kernel, layer.stride).max(axis=(-1, -2))
         else:
             codes = codes.reshape(*codes.shape[:2], -1)
-    total = codes @ net.classifier.integer_weight()[0].T + net.classifier.integer_bias()
+        signals.append(codes)
+    total = signals[net.topology.result] @ net.classifier.integer_weight()[0].T + net.classifier.integer_bias()
     kind = np.float32 if net.classifier.eval_dtype == torch.float32 else np.float64
     np.testing.assert_array_equal(seen.logits.numpy(), total.astype(kind) * kind(net.classifier.logit_scale))
 
