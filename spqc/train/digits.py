@@ -1,4 +1,4 @@
-"""The 8x8 handwritten digits of scikit-learn, split once and for all."""
+"""The digits as whole arrays, for training."""
 
 from __future__ import annotations
 
@@ -7,10 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from spqc.errors import UsageError
-
-_TEST_IMAGES = 360
-_SPLIT_SEED = 0
+from .data.sets.digits import halves
 
 
 @dataclass(frozen=True)
@@ -39,16 +36,5 @@ def test_set() -> Images:
 
 def load() -> Split:
     """Return 1437 training and 360 test images, stratified by class. Raises UsageError without scikit-learn."""
-    try:
-        from sklearn.datasets import load_digits
-        from sklearn.model_selection import train_test_split
-    except ImportError as error:
-        raise UsageError(
-            "the digits come with scikit-learn, which is not installed", hint="pip install scikit-learn"
-        ) from error
-    data = load_digits()
-    images = data.images.astype(np.uint8)[:, np.newaxis]
-    train_images, test_images, train_labels, test_labels = train_test_split(
-        images, data.target.astype(np.int64), test_size=_TEST_IMAGES, stratify=data.target, random_state=_SPLIT_SEED
-    )
+    (train_images, train_labels), (test_images, test_labels) = halves()
     return Split(train_images, train_labels, test_images, test_labels)

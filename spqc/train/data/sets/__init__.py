@@ -1,0 +1,1 @@
+"""One module a family of data sets; a module put here is found."""
