@@ -35,7 +35,7 @@ def compile_model(
         graph,
         binary.files,
         json.loads(json.dumps(dict(binary.settings))),
-        _report(read.graph, graph, log, programs),
+        _report(read.graph, graph, log, programs) | json.loads(json.dumps(dict(binary.report))),
     )
     return Artifact(contents, read.source.label)
 

@@ -89,10 +89,11 @@ class Pass(ABC):
 
 @dataclass(frozen=True)
 class Binary:
-    """What a target makes: files for the artifact, and what its executor must be told."""
+    """What a target makes: files for the artifact, what its executor must be told, and what the user may be told."""
 
     files: Mapping[str, bytes]
     settings: Mapping[str, Any] = field(default_factory=dict)
+    report: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
@@ -91,6 +91,19 @@ def show_inspection(found: Inspection) -> None:
     head = ("operator", "layer", "result", "constants", "bytes")
     rows = [(r.operator, r.origin, r.result, r.constants, f"{r.weight_bytes:,}") for r in found.operators]
     show_table(head, rows, ("bytes",))
+    show_kernels(found.report.get("kernels", {}).get("run", []))
+
+
+def show_kernels(kernels: Sequence[Mapping[str, Any]]) -> None:
+    """Print how each weighted sum is computed, and why."""
+    if not kernels:
+        return
+    rows = []
+    for k in kernels:
+        settings = " ".join(f"{name}={value}" for name, value in k["settings"].items())
+        predicted = "" if k["predicted_us"] is None else f"{k['predicted_us']:,.1f}"
+        rows.append((k["kernel"], k["layer"], k["strategy"], settings, predicted, k["reason"]))
+    show_table(("kernel", "layer", "strategy", "settings", "us", "reason"), rows, ("us",))
 
 
 def show_entries(entries: Sequence[Entry]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import tvm
@@ -11,14 +12,16 @@ from spqc.ir import Graph, Type, Value
 from spqc.ir.ops import Affine, Automaton, Conv2d, Linear, MaxPool, Neuron, SumPool
 from spqc.ir.program import Kernel, Program
 
+from .choice import strategies
 from .constants import Constants
 from .context import Context, Machine
 from .geometry import StateSlot, TraceSlot, is_count, is_pool, is_view, map_of, padded, region, state_slots, trace_slots
 from .kernels.count import emit_count
-from .kernels.dense import emit_dense
+from .kernels.dense import Dense
 from .kernels.pool import emit_pool
 from .kernels.stage import import_input
 from .memory import Memory, input_index
+from .strategy import Choice
 from .vector import Expr, function
 
 
@@ -32,8 +35,8 @@ class Emitted:
     states: dict[str, StateSlot]
 
 
-def emit(name: str, program: Program, machine: Machine, constants: Constants) -> Emitted:
-    """Return the function that runs `program` on every sample of a batch."""
+def emit(name: str, program: Program, machine: Machine, constants: Constants, choices: Mapping[str, Choice]) -> Emitted:
+    """Return the function that runs `program` on every sample of a batch, each kernel as `choices` says."""
     traces, states = trace_slots(program, program.steps), state_slots(program)
     shared: dict[str, int] = {}
 
@@ -44,22 +47,24 @@ def emit(name: str, program: Program, machine: Machine, constants: Constants) ->
             _import_inputs(context)
             for kernel in program.kernels:
                 if not is_view(kernel):
-                    _emit_kernel(context, kernel)
+                    _emit_kernel(context, kernel, choices.get(kernel.name))
         shared["arena"] = context.scratch + context.scratch_peak
 
     made = function(name, body)
     return Emitted(made, -(-shared["arena"] // 64) * 64 + 64, traces, states)
 
 
-def _emit_kernel(context: Context, kernel: Kernel) -> None:
+def _emit_kernel(context: Context, kernel: Kernel, choice: Choice | None) -> None:
     found = region(context.program, kernel)
     first = found.kernel.ops[0]
     if is_pool(found.kernel) and isinstance(first, SumPool | MaxPool):
         emit_pool(context, first)
     elif is_count(found.kernel):
         emit_count(context, found)
+    elif choice is not None:
+        strategies()[choice.strategy].emit(context, found, choice.settings)
     else:
-        emit_dense(context, found)
+        Dense(context, found).emit()  # element by element, on a value in memory
 
 
 def _import_inputs(context: Context) -> None:
@@ -118,5 +123,3 @@ def _reason(op: object) -> str:
     if isinstance(op, Automaton | Neuron) and op.type_of(1).bits > 4:
         return "its membrane levels do not fit 4 bits (codes -8..7, or 0..15)"
     return ""
-
-

@@ -22,10 +22,14 @@ _LOWER = "form-kernels,fuse-time{{mode={mode}}},pack-spikes,skip-masked,plan-mem
 
 @dataclass(frozen=True)
 class Llvm(Target):
-    """Compile for a CPU: `cpu` is LLVM's name of it (`host`: this machine), `threads` how many an inference uses."""
+    """Compile for a CPU: `cpu` is LLVM's name of it (`host`: this machine), `threads` how many an inference uses.
+
+    `strategy`: one kernel strategy wherever it serves, or `auto`: the fastest for each kernel.
+    """
 
     cpu: str = "host"
     threads: int = 1
+    strategy: str = "auto"
     name: ClassVar[str] = "llvm"
 
     def pipeline(self) -> str:
@@ -44,7 +48,7 @@ class Llvm(Target):
 
         if not 1 <= self.threads <= 256:
             raise UsageError(f"'llvm{{threads={self.threads}}}' is not possible", hint="threads is 1 to 256")
-        return build(graph, programs, self.cpu, self.threads)
+        return build(graph, programs, self.cpu, self.threads, self.strategy)
 
     @classmethod
     def open(cls, package: Package) -> NativeExecutor:

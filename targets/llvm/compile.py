@@ -15,6 +15,7 @@ from spqc.ir.program import Program
 from spqc.options import nearest
 
 from .._tir.build import shared_library
+from .._tir.choice import check_name, choose_all
 from .._tir.constants import Constants
 from .._tir.context import Machine
 from .._tir.emit import Emitted, emit
@@ -22,12 +23,14 @@ from .._tir.geometry import lowest_code, trace_bytes
 from .cpu import architecture, checked_features, missing_features
 
 
-def build(graph: Graph, programs: Mapping[str, Program], cpu: str, threads: int) -> Binary:
-    """Return one library with a function for each program."""
+def build(graph: Graph, programs: Mapping[str, Program], cpu: str, threads: int, strategy: str) -> Binary:
+    """Return one library with a function for each program; `strategy` is forced where it serves, or `auto`."""
+    check_name(strategy)
     target, features = machine_target(cpu)
     constants = Constants(graph)
     machine = Machine(frozenset(features), threads)
-    emitted = {name: emit(name, program, machine, constants) for name, program in programs.items()}
+    choices = {name: choose_all(program, machine, constants, strategy) for name, program in programs.items()}
+    emitted = {name: emit(name, program, machine, constants, choices[name]) for name, program in programs.items()}
     library = shared_library({name: e.function for name, e in emitted.items()}, target)
     settings = {
         "architecture": architecture(),
@@ -43,7 +46,8 @@ def build(graph: Graph, programs: Mapping[str, Program], cpu: str, threads: int)
         "state_bytes": sum(s.bytes for s in emitted["step"].states.values()),
         "functions": {name: _function(programs[name], e) for name, e in emitted.items()},
     }
-    return Binary({"model.so": library}, settings)
+    report = {"kernels": {name: [c.report() for c in found.values()] for name, found in choices.items()}}
+    return Binary({"model.so": library}, settings, report)
 
 
 def machine_target(cpu: str) -> tuple[tvm.target.Target, set[str]]:

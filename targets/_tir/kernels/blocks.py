@@ -28,16 +28,20 @@ class Block:
 
 def choose_block(output: Map, steps: int, thresholds: int = 1) -> Block:
     """Return the block with the least cost: vector loads and wasted columns a useful multiply-accumulate."""
+    return min(blocks(output, steps, thresholds), key=lambda block: (_cost(block, output), -block.accumulators))
+
+
+def blocks(output: Map, steps: int, thresholds: int = 1) -> list[Block]:
+    """Return every block that fits the registers."""
     registers = max(4, min(_REGISTERS, _COMPARISONS // thresholds))
     all_tiles = padded(output.channels) // LANES
-    candidates = [
+    return [
         Block(tiles, pixels, window)
         for tiles in _divisors(all_tiles, 4)
         for window in _divisors(steps, registers)
         for pixels in range(1, min(output.width, registers) + 1)
         if tiles * pixels * window <= registers
     ]
-    return min(candidates, key=lambda block: (_cost(block, output), -block.accumulators))
 
 
 def _cost(block: Block, output: Map) -> float:

@@ -19,31 +19,33 @@ from ..memory import Place
 from ..states import load_state, store_state
 from ..tail import Spot, Tail
 from ..vector import Expr, Registers, all_of, bind, broadcast, cast, constant, i32, loop, or_lanes, store, when
-from .blocks import choose_block
+from .blocks import Block, choose_block
+from .product import Product, choose
 from .stage import Staged, stage
-from .strategies import Strategy, choose
 
 
 @dataclass
 class Dense:
-    """Emits one region; `strategy` is None for a region without a sum (its input comes from memory)."""
+    """Emits one region; `product` is None for a region without a sum (its input comes from memory)."""
 
     context: Context
     region: Region
-    strategy: Strategy | None = None
+    wanted: Block | None = None  # None: the one that `choose_block` finds
+    product: Product | None = None
 
     def emit(self) -> None:
         g = self.region.sum
         self.once = g is not None and g.constant
         if g is not None:
-            self.strategy = choose(g, self.context.machine, self.context.constants)
-        self.dtype = self.strategy.dtype if self.strategy is not None else self._source_dtype()
+            self.product = choose(g, self.context.machine, self.context.constants)
+        self.dtype = self.product.dtype if self.product is not None else self._source_dtype()
         self.output = g.output if g is not None else map_of(self.region.tail[0].outputs[0])
         self.steps = self.context.steps_of(self.region.last.out)
-        self.block = choose_block(self.output, 1 if self.once else self.steps, thresholds(self.region))
+        steps = 1 if self.once else self.steps
+        self.block = self.wanted or choose_block(self.output, steps, thresholds(self.region))
         self.tail = Tail(self.context, self.region.tail, self.dtype)
         self.target = self._target()
-        self.staged = self._stage()
+        self.staged = self.stage_input()
         if self.region.pool is not None and self.target is not None:
             self.target.clear()
         self._loops()
@@ -56,13 +58,13 @@ class Dense:
         known = self.region.result.name in self.context.program.buffer_of
         return self.context.place_of(self.region.result) if known else None
 
-    def _stage(self) -> Staged | None:
+    def stage_input(self) -> Staged | None:
         g = self.region.sum
-        if g is None or self.strategy is None:
+        if g is None or self.product is None:
             return None
         blocks = -(-g.output.width // self.block.pixels)
         columns = (blocks * self.block.pixels - 1) * g.stride + g.kernel[1]
-        return stage(self.context, g, columns, self.strategy.group)
+        return stage(self.context, g, columns, self.product.group)
 
     def _loops(self) -> None:
         # rows of one pooled row stay with one thread
@@ -84,7 +86,7 @@ class Dense:
         windows = self.steps // b.steps if not self.once else 1
         with loop(windows) as window:
             first = bind(window * b.steps)
-            sums = self._sums(tile, y, x, first)
+            sums = self.sums(tile, y, x, first)
             steps: range = range(self.steps if self.once else b.steps)
             for o in range(b.tiles):
                 channel = bind((tile * b.tiles + o) * LANES)
@@ -127,43 +129,43 @@ class Dense:
         for i in range(self.block.tiles * self.block.pixels):
             registers[i] = constant(0, "int32")
 
-    def _sums(self, tile: Expr, y: Expr, x: Expr, first: Expr) -> Registers | None:
+    def sums(self, tile: Expr, y: Expr, x: Expr, first: Expr) -> Registers | None:
         """Emit the multiply-accumulate loops of one block and return its accumulators [tile][pixel][step]."""
-        g, strategy, staged = self.region.sum, self.strategy, self.staged
-        if g is None or strategy is None or staged is None:
+        g, product, staged = self.region.sum, self.product, self.staged
+        if g is None or product is None or staged is None:
             return None
         b = self.block
-        sums = Registers("sums", b.accumulators, strategy.dtype)
+        sums = Registers("sums", b.accumulators, product.dtype)
         for i in range(b.accumulators):
-            sums[i] = constant(0, strategy.dtype)
+            sums[i] = constant(0, product.dtype)
         with when(self._open(tile, first)):
-            for part in range(strategy.parts):
+            for part in range(product.parts):
                 if part > 0:
                     for i in range(b.accumulators):
-                        sums[i] = sums[i] << constant(8, strategy.dtype)
+                        sums[i] = sums[i] << constant(8, product.dtype)
                 self._accumulate(sums, part, tile, y, x, first)
         return sums
 
     def _accumulate(self, sums: Registers, part: int, tile: Expr, y: Expr, x: Expr, first: Expr) -> None:
         """Emit the loops over the kernel and the input channels that add one part of the weights into the sums."""
-        g, strategy, staged = self.region.sum, self.strategy, self.staged
-        if g is None or strategy is None or staged is None:
+        g, product, staged = self.region.sum, self.product, self.staged
+        if g is None or product is None or staged is None:
             return
         b = self.block
-        where = strategy.arrange(self.context.constants, g, b.tiles * LANES, staged.channels, part)
+        where = product.arrange(self.context.constants, g, b.tiles * LANES, staged.channels, part)
         item = {"int8": 1, "int16": 2, "int32": 4}[where.dtype]
-        vectors = g.kernel[1] * (staged.channels // strategy.group)
-        start = where.offset // (LANES * strategy.group * item)
+        vectors = g.kernel[1] * (staged.channels // product.group)
+        start = where.offset // (LANES * product.group * item)
         with loop(g.kernel[0]) as ky, loop(vectors) as k:
             row = bind(i32(start) + ((tile * g.kernel[0] + ky) * vectors + k) * b.tiles)
-            weights = [strategy.weight(self.context, row + o) for o in range(b.tiles)]
+            weights = [product.weight(self.context, row + o) for o in range(b.tiles)]
             for p in range(b.pixels):
                 for t in range(b.steps):
-                    at = staged.row(first + t, y * g.stride + ky, (x + p) * g.stride, strategy.group) + k
-                    activation = strategy.activation(self.context, at)
+                    at = staged.row(first + t, y * g.stride + ky, (x + p) * g.stride, product.group) + k
+                    activation = product.activation(self.context, at)
                     for o in range(b.tiles):
                         i = (o * b.pixels + p) * b.steps + t
-                        sums[i] = strategy.accumulate(sums[i], activation, weights[o])
+                        sums[i] = product.accumulate(sums[i], activation, weights[o])
 
     def _open(self, tile: Expr, first: Expr) -> Expr | None:
         """Return the condition that a gate lets any channel of the tile through in this window; None without a skip."""
@@ -269,10 +271,3 @@ def thresholds(region: Region) -> int:
         return 1
     rows, steps, _ = region.neuron.type_of(2).shape
     return rows * steps
-
-
-def emit_dense(context: Context, region: Region) -> None:
-    """Emit a region that begins with a sum, or that works element by element on a value in memory."""
-    Dense(context, region).emit()
-
-

@@ -93,11 +93,11 @@ class Portable:
         return (shifted ^ sign) - sign
 
 
-Strategy = Dot | Portable
+Product = Dot | Portable
 
 
-def choose(g: WeightedSum, machine: Machine, constants: Constants) -> Strategy:
-    """Return the strategy for one sum, by the rule above."""
+def choose(g: WeightedSum, machine: Machine, constants: Constants) -> Product:
+    """Return the product for one sum, by the rule above."""
     if Dot.serves(g, machine, constants):
         return Dot(parts=1 if constants.weight_dtype(g.weight) == "int8" else 2)
     dtype = "int32" if g.bits <= 32 else "int64"

@@ -1,0 +1,83 @@
+"""Chooses the strategy of every kernel that begins with a weighted sum."""
+
+from __future__ import annotations
+
+import pkgutil
+from functools import cache
+from importlib import import_module
+
+from spqc.errors import UsageError
+from spqc.ir.program import Kernel, Program
+from spqc.options import nearest
+
+from . import strategies as modules
+from .constants import Constants
+from .context import Machine
+from .density import assumed
+from .geometry import is_count, is_pool, is_view, region
+from .strategy import Choice, Settings, Site, Strategy
+
+AUTO = "auto"
+FALLBACK = "dense"  # serves everywhere
+
+
+@cache
+def strategies() -> dict[str, Strategy]:
+    """Return every strategy by its name: one for each module of the folder."""
+    names = sorted(m.name for m in pkgutil.iter_modules(modules.__path__) if not m.name.startswith("_"))
+    found = [import_module(f"{modules.__name__}.{name}").STRATEGY() for name in names]
+    return {strategy.name: strategy for strategy in found}
+
+
+def check_name(name: str) -> None:
+    """Raise UsageError where no strategy has this name."""
+    known = [AUTO, *strategies()]
+    if name not in known:
+        raise UsageError(f"there is no kernel strategy '{name}'", hint=nearest(name, known))
+
+
+def choose_all(program: Program, machine: Machine, constants: Constants, wanted: str = AUTO) -> dict[str, Choice]:
+    """Return the choice for every kernel that begins with a weighted sum, by the kernel's name."""
+    found = (site(program, kernel, machine, constants) for kernel in program.kernels)
+    return {s.region.kernel.name: choose(s, wanted) for s in found if s is not None}
+
+
+def site(program: Program, kernel: Kernel, machine: Machine, constants: Constants) -> Site | None:
+    """Return what a choice for a kernel may look at; None where it begins with no weighted sum."""
+    if is_view(kernel) or is_count(kernel) or is_pool(kernel):
+        return None
+    found = region(program, kernel)
+    if found.sum is None:
+        return None
+    return Site(program, found, machine, constants, assumed(program.graph, found.kernel.ops[0].inputs[0]))
+
+
+def choose(site: Site, wanted: str = AUTO) -> Choice:
+    """Return how a kernel is emitted: as wanted where that serves, else what is predicted to be fastest."""
+    refusal = ""
+    if wanted != AUTO:
+        refusal = strategies()[wanted].refuses(site)
+        if not refusal:
+            return _choice(site, wanted, {}, "as asked for")
+        refusal = f"{wanted} refuses: {refusal}; "
+    serving = [name for name, strategy in strategies().items() if not strategy.refuses(site)]
+    times = sorted((predict(site, name, {}), name) for name in serving)
+    best = times[0][1]
+    others = ", ".join(f"{name} {_shown(ns)}" for ns, name in times[1:])
+    return _choice(site, best, {}, refusal + (f"predicted fastest; {others}" if others else "no other serves"))
+
+
+def predict(site: Site, name: str, settings: Settings) -> float:
+    """Return the nanoseconds that one sample's kernel should take."""
+    strategy = strategies()[name]
+    return sum(strategy.rates[feature] * count for feature, count in strategy.features(site, settings).items())
+
+
+def _choice(site: Site, name: str, settings: Settings, reason: str) -> Choice:
+    kernel = site.region.kernel
+    layer = kernel.ops[0].origin.partition(" ")[0] or kernel.ops[0].out.name
+    return Choice(kernel.name, layer, name, settings, reason, predict(site, name, settings))
+
+
+def _shown(ns: float) -> str:
+    return f"{ns / 1e3:.1f} us"

@@ -1,0 +1,77 @@
+"""Dense: every input times every weight, in byte dot products where the CPU has them. It serves everywhere."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import ClassVar
+
+from spqc.ir.program import LANES
+
+from ..context import Context
+from ..geometry import Region, padded
+from ..kernels.blocks import Block, blocks, choose_block
+from ..kernels.dense import Dense, thresholds
+from ..kernels.product import choose
+from ..strategy import Settings, Site, Strategy
+
+
+class DenseSum(Strategy):
+    """Settings: `tiles`, `pixels`, `steps` of the block that stays in registers."""
+
+    name: ClassVar[str] = "dense"
+    rates: ClassVar[Mapping[str, float]] = {
+        "dot": 0.15,
+        "portable": 0.15,
+        "neuron": 0.2,
+        "staged": 0.1,
+        "kernel": 500.0,
+    }
+
+    def refuses(self, site: Site) -> str:
+        return ""
+
+    def space(self, site: Site) -> Iterator[Settings]:
+        own = self._block(site, {})
+        yield {}
+        for block in blocks(site.sum.output, site.steps, thresholds(site.region)):
+            if block != own and block.accumulators >= own.accumulators // 2:
+                yield {"tiles": block.tiles, "pixels": block.pixels, "steps": block.steps}
+
+    def features(self, site: Site, settings: Settings) -> Mapping[str, float]:
+        """`dot`, `portable`: vector multiplies or loads, whichever are more; `neuron`: comparisons of vectors;
+        `staged`: vectors of input bytes brought into order."""
+        g, block = site.sum, self._block(site, settings)
+        product = choose(g, site.machine, site.constants)
+        channels = (
+            padded(g.input.channels)
+            if site.region.kernel.ops[0].inputs[0] not in site.program.graph.inputs
+            else g.input.channels
+        )
+        depth = g.kernel[0] * g.kernel[1] * math.ceil(channels / product.group) * product.parts
+        turns = (
+            padded(g.output.channels) // LANES // block.tiles
+            * g.output.height
+            * math.ceil(g.output.width / block.pixels)
+            * (site.steps // block.steps)
+        )  # fmt: skip
+        inner = max(block.accumulators, block.pixels * block.steps + block.tiles, 8)
+        neurons = padded(g.output.channels) // LANES * g.output.pixels * site.program.steps
+        return {
+            product.name: float(turns * depth * inner),
+            "neuron": float(neurons * thresholds(site.region)),
+            "staged": float(site.steps * g.input.pixels * math.ceil(channels / LANES)),
+            "kernel": 1.0,
+        }
+
+    def emit(self, context: Context, region: Region, settings: Settings) -> None:
+        block = Block(settings["tiles"], settings["pixels"], settings["steps"]) if settings else None
+        Dense(context, region, block).emit()
+
+    def _block(self, site: Site, settings: Settings) -> Block:
+        if settings:
+            return Block(settings["tiles"], settings["pixels"], settings["steps"])
+        return choose_block(site.sum.output, site.steps, thresholds(site.region))
+
+
+STRATEGY = DenseSum

@@ -1,0 +1,95 @@
+"""What a strategy declares: where it serves, its settings, what its work costs, and how it is emitted."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from spqc.errors import InternalError
+from spqc.ir import Array
+from spqc.ir.program import Program
+
+from .constants import Constants
+from .context import Context, Machine
+from .density import Density
+from .geometry import Region, WeightedSum
+
+Settings = Mapping[str, int]
+"""What may be tuned of one kernel, by name: `{"tiles": 2, "pixels": 3}`. `{}` is a strategy's own choice."""
+
+
+@dataclass(frozen=True)
+class Site:
+    """A kernel that begins with a weighted sum, and everything a choice may look at; no code is emitted yet."""
+
+    program: Program
+    region: Region
+    machine: Machine
+    constants: Constants
+    density: Density
+
+    @property
+    def sum(self) -> WeightedSum:
+        if self.region.sum is None:
+            raise InternalError(f"kernel {self.region.kernel.name} begins with no sum", hint="please report this")
+        return self.region.sum
+
+    @property
+    def weight(self) -> Array:
+        """The integer weights, OxCxKxL or OxI: for proofs of ranges."""
+        return self.constants.graph.data[self.sum.weight.name]
+
+    @property
+    def steps(self) -> int:
+        """How many steps the sum is computed for: 1 where its input is constant in time."""
+        return 1 if self.sum.constant else self.program.steps
+
+
+class Strategy(ABC):
+    """One way to emit a kernel that begins with a weighted sum. Every way gives the same integers."""
+
+    name: ClassVar[str]
+    rates: ClassVar[Mapping[str, float]]
+    """Nanoseconds for one unit of each feature, where nobody fitted them (`spqc tune --fit` does)."""
+
+    @abstractmethod
+    def refuses(self, site: Site) -> str:
+        """Return why this strategy cannot compute the kernel exactly; the empty text where it can."""
+
+    def space(self, site: Site) -> Iterator[Settings]:
+        """Yield the settings worth measuring, the strategy's own choice first."""
+        yield {}
+
+    @abstractmethod
+    def features(self, site: Site, settings: Settings) -> Mapping[str, float]:
+        """Return how much of what one sample's kernel does; time is the sum over `rates`."""
+
+    @abstractmethod
+    def emit(self, context: Context, region: Region, settings: Settings) -> None:
+        """Emit the kernel: sum, neuron over all steps, pooling and packing."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """How one kernel is emitted, and why; `predicted_ns` of one sample, None where nothing predicts it."""
+
+    kernel: str
+    layer: str
+    strategy: str
+    settings: Settings = field(default_factory=dict)
+    reason: str = ""
+    predicted_ns: float | None = None
+
+    def report(self) -> dict[str, object]:
+        """Return the entry of the artifact's report."""
+        predicted = None if self.predicted_ns is None else round(self.predicted_ns / 1e3, 1)
+        return {
+            "kernel": self.kernel,
+            "layer": self.layer,
+            "strategy": self.strategy,
+            "settings": dict(sorted(self.settings.items())),
+            "reason": self.reason,
+            "predicted_us": predicted,
+        }
