@@ -1,0 +1,193 @@
+"""Compiled networks against what users run today: one process, inputs in turn, exactness first.
+
+    python -m bench.cpu [--quick] [--only TEXT] [--peers a,b] [--threads 1,2] [--out FOLDER]
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import gc
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import spqc
+from spqc.runtime.artifact import encode
+from spqc.sources import read_model
+
+from .networks import SEED, Case, build, digits, folded, frames, rates, resnet19, spikformer, vgg9
+from .page import page
+from .peers import PEERS, Peer, Setting
+from .resident import above_bare_mb
+from .timing import in_turn, rounds_for
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+INPUTS = 6
+
+CASES = (
+    digits(4),
+    *(vgg9(bits) for bits in (2, 4, 8)),
+    *(vgg9(bits, "avg") for bits in (2, 4)),
+    vgg9(2, rate=0.05),
+    vgg9(2, rate=0.30),
+    vgg9(4, rate=0.05),
+    vgg9(4, rate=0.30),
+    vgg9(2, size=48, steps=10),
+    *(resnet19(bits) for bits in (2, 4, 8)),
+    resnet19(2, steps=2),
+    spikformer(4),
+)
+
+
+def main() -> None:
+    chosen = _arguments()
+    result: dict[str, Any] = environment(chosen.peers) | {"networks": {}, "rows": []}
+    for case in CASES:
+        if chosen.only not in f"{case.name} rate {case.rate}":
+            continue
+        _run_case(case, chosen, result)
+        if not chosen.quick:
+            _write(result, chosen.out)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench.cpu", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="few rounds, nothing written")
+    parser.add_argument("--only", default="", help="networks whose name contains this text")
+    parser.add_argument("--peers", default=",".join(p.name for p in PEERS), help="names, separated by commas")
+    parser.add_argument("--threads", default="1,2", help="numbers of threads, separated by commas")
+    parser.add_argument("--batches", default="1,16", help="batch sizes, separated by commas")
+    parser.add_argument("--out", type=Path, default=ROOT / "bench" / "results")
+    found = parser.parse_args()
+    found.peers = [p for p in PEERS if p.name in found.peers.split(",")]
+    found.threads = [int(n) for n in found.threads.split(",")]
+    found.batches = [int(n) for n in found.batches.split(",")]
+    return found
+
+
+def _run_case(case: Case, chosen: argparse.Namespace, result: dict[str, Any]) -> None:
+    net = build(case)
+    name = case.name if case.rate in (None, 0.15) else f"{case.name}, rate {case.rate:.0%}"
+    for threads in chosen.threads:
+        began = time.perf_counter()
+        artifact = spqc.compile(net, target=f"llvm{{threads={threads}}}")
+        seconds = time.perf_counter() - began
+        _require_exact(name, net, artifact)
+        if threads == chosen.threads[0]:
+            result["networks"][name] = _costs(artifact, seconds)
+        for batch in chosen.batches if threads == 1 else chosen.batches[:1]:
+            result["rows"].append(_row(name, net, artifact, batch, threads, chosen))
+
+
+def _require_exact(name: str, net: Any, artifact: Any) -> None:
+    for seed in range(2):
+        x = frames(net, 2, SEED + seed)
+        if not np.array_equal(artifact.run(x), net(x).detach().numpy()):
+            raise SystemExit(f"{name}: the compiled network does not equal PyTorch; nothing is timed")
+
+
+def _costs(artifact: Any, seconds: float) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "net.spqc")
+        artifact.save(path)
+        bare, above = above_bare_mb(path)
+    report = artifact.contents.report
+    kernels = report.get("kernels", [])
+    names = [k.get("strategy", "") for k in kernels] if isinstance(kernels, list) else []
+    counted = ", ".join(f"{names.count(n)} {n}" for n in dict.fromkeys(names) if n)
+    size = len(encode(artifact.contents)) / 1024
+    return {"compile_s": seconds, "artifact_kb": size, "memory_mb": above, "bare_mb": bare, "strategies": counted}
+
+
+def _row(name: str, net: Any, artifact: Any, batch: int, threads: int, chosen: argparse.Namespace) -> dict[str, Any]:
+    inputs = [frames(net, batch, SEED + 10 + i) for i in range(INPUTS)]
+    ready = [folded(net, x) for x in inputs]
+    began = time.perf_counter()
+    artifact.run(inputs[0])
+    budget = 1.0 if chosen.quick else 4.0
+    alone = time.perf_counter() - began
+    row: dict[str, Any] = {"network": name, "batch": batch, "threads": threads, "peers": {}}
+    row |= {"rate": float(np.mean(rates(net, inputs[0]))), "gmac": batch * _macs(artifact) / 1e9}
+    times = []
+    setting = Setting(read_model(net).graph, batch, threads, ready[:4])
+    for peer in chosen.peers:
+        found = _against(peer, setting, artifact, inputs, ready, budget)
+        if found is None:
+            continue
+        ours, theirs, difference, prepare_s = found
+        times.append(ours)
+        facts = {"ms": theirs, "ours_ms": ours, "ratio": theirs / ours, "prepare_s": prepare_s}
+        row["peers"][peer.name] = facts | {"greatest_logit_difference": difference}
+        print(f"{name}, batch {batch}, {threads} threads: ours {ours:.3f} ms, {peer.name} {theirs:.3f} ms,",
+              f"{theirs / ours:.2f} times", flush=True)
+    row["ours_ms"] = float(np.median(times)) if times else alone * 1e3
+    return row
+
+
+def _against(peer: Peer, setting: Setting, artifact: Any, inputs: list[Any], ready: list[Any], budget: float) -> Any:
+    """Return (our ms, the peer's ms, greatest difference of logits, seconds to prepare), None where it cannot serve."""
+    began = time.perf_counter()
+    try:
+        call = peer.make(setting)
+        logits = call(ready[0])
+    except (ImportError, ValueError) as error:
+        print(f"  {peer.name} cannot take part: {error}", file=sys.stderr)
+        return None
+    prepared = time.perf_counter() - began
+    exact = artifact.executor.run(artifact.feed(inputs[0])).swapaxes(0, 1).reshape(logits.shape)
+    began = time.perf_counter()
+    call(ready[1])
+    rounds = rounds_for(time.perf_counter() - began, budget_s=budget)
+    count = len(inputs)
+    ours, theirs = in_turn([lambda i: artifact.run(inputs[i % count]), lambda i: call(ready[i % count])], rounds)
+    gc.collect()
+    chosen = (ours.cpu_ms, theirs.cpu_ms) if setting.threads == 1 else (ours.wall_ms, theirs.wall_ms)
+    return *chosen, float(np.abs(logits - exact).max()), prepared
+
+
+def _macs(artifact: Any) -> int:
+    """Return the dense multiply-accumulates of one inference, every step counted (a hoisted layer too)."""
+    graph, total = artifact.graph, 0
+    for op in graph.ops:
+        if op.name.startswith("conv") or op.name == "linear":
+            pixels = int(np.prod(op.out.type.shape[1:], dtype=np.int64))
+            total += op.inputs[1].type.size * pixels * graph.steps
+    return total
+
+
+def environment(peers: list[Peer]) -> dict[str, Any]:
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    cpu = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), "unknown")
+    command = ["git", "rev-parse", "--short", "HEAD"]
+    commit = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
+    return {
+        "schema": "spqc.bench.cpu/2",
+        "kind": "measured",
+        "date": datetime.date.today().isoformat(),
+        "commit": commit,
+        "cpu": cpu,
+        "cores": os.cpu_count(),
+        "machine": platform.machine(),
+        "python": platform.python_version(),
+        "versions": {"spqc": spqc.__version__} | {p.package: p.version for p in peers},
+    }
+
+
+def _write(result: dict[str, Any], folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    Path(folder, f"cpu-{result['date']}.json").write_text(json.dumps(result, indent=1) + "\n")
+    if folder == ROOT / "bench" / "results":
+        Path(ROOT, "docs", "benchmarks.md").write_text(page(result))
+
+
+if __name__ == "__main__":
+    main()

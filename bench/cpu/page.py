@@ -1,0 +1,70 @@
+"""The measurements as a page: one table against every peer, one of what a user pays besides."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+_TOP = """# Measured speed on a CPU
+
+Written by `make bench-cpu`: {cpu}, {date}, commit {commit}; {versions}.
+
+Every row is one run: ours and one peer take turns in one process, each on inputs that rotate; figures are medians of
+**measured** processor time of one call, or of wall time where there are two threads, and a ratio is the peer's time
+over ours. Before anything is timed, our logits are compared with PyTorch's exact evaluation, bit for bit. Weights are
+random powers of two (at 8 bits: integers), and every layer's threshold is set so that it fires at the stated rate.
+Peers run the same network with time folded into the batch and batch norm folded into the weights, on float32 frames
+that are ready; ours reads 8-bit frames through `Artifact.run`, checks included. `openvino-int8` gets exact 8-bit codes
+around every sum, its fastest integer form; `ort-int8` is ONNX Runtime's own static quantisation, whose logits are not
+the network's. `spikingjelly` keeps float membranes: the same work, another function.
+GMAC/s counts dense multiply-accumulates, zeros included.
+"""
+
+Row = dict[str, Any]
+
+
+def page(result: dict[str, Any]) -> str:
+    """Return the page of one result file."""
+    versions = ", ".join(f"{name} {found}" for name, found in result["versions"].items())
+    parts = [_TOP.format(cpu=result["cpu"], date=result["date"], commit=result["commit"], versions=versions)]
+    rows: list[Row] = result["rows"]
+    for threads in sorted({row["threads"] for row in rows}):
+        chosen = [row for row in rows if row["threads"] == threads]
+        parts.append(f"\n## {threads} thread{'s' if threads > 1 else ''}\n\n{_speed(chosen)}")
+    parts.append(f"\n## What else it costs\n\n{_costs(result['networks'])}")
+    return "".join(parts)
+
+
+def _speed(rows: list[Row]) -> str:
+    peers = list(dict.fromkeys(name for row in rows for name in row["peers"]))
+    head = ["network", "batch", "rate", "ours, ms", "GMAC/s", *peers]
+    return _table(head, [_speed_cells(row, peers) for row in rows])
+
+
+def _speed_cells(row: Row, peers: list[str]) -> list[str]:
+    ours = row["ours_ms"]
+    cells = [row["network"], str(row["batch"]), f"{row['rate']:.2f}", f"{ours:.3g}", f"{row['gmac'] / ours * 1e3:.0f}"]
+    return cells + [_ratio(row["peers"].get(peer)) for peer in peers]
+
+
+def _ratio(found: Row | None) -> str:
+    return "-" if found is None else f"{found['ratio']:.1f}x ({found['ms']:.3g} ms)"
+
+
+def _costs(networks: dict[str, Row]) -> str:
+    head = ["network", "compile, s", "artifact, kB", "peak memory of running it above bare Python, MB", "strategies"]
+    cells = [
+        [name, f"{n['compile_s']:.1f}", f"{n['artifact_kb']:.0f}", _memory(n), n.get("strategies", "")]
+        for name, n in networks.items()
+    ]
+    return _table(head, cells)
+
+
+def _memory(network: Row) -> str:
+    found = network.get("memory_mb")
+    return "-" if found is None else f"{found:.0f}"
+
+
+def _table(head: list[str], rows: Iterable[list[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)

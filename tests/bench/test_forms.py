@@ -1,0 +1,75 @@
+"""The peers of the benchmark run the network that we compile: a comparison of speed compares the same function."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import spqc
+from bench.cpu.networks import build, digits, folded, frames, set_rate
+from bench.cpu.page import page
+from bench.cpu.peers import PEERS, Setting
+from bench.cpu.timing import in_turn, rounds_for
+from spqc.nn import models
+from spqc.sources import read_model
+
+_LAYERS = [
+    {"op": "conv2d", "out": 9, "kernel": 3, "padding": 1},
+    {"op": "max_pool", "kernel": 2},
+    {"op": "conv2d", "out": 9, "kernel": 3, "padding": 1, "residual": "identity"},
+    {"op": "avg_pool", "kernel": 2},
+    {"op": "flatten"},
+    {"op": "linear", "out": 5},
+]
+
+
+def _network():
+    return models.create("sequential", in_shape=(2, 8, 8), classes=5, steps=3, seed=4, layers=_LAYERS)
+
+
+def _logits(name, net, batch=2):
+    """Return (the peer's logits, the network's integer logits), both [T*N, classes]."""
+    peer = next(p for p in PEERS if p.name == name)
+    x = frames(net, batch, 3)
+    model = read_model(net)
+    call = peer.make(Setting(model.graph, batch, 1, [folded(net, x)]))
+    exact = spqc.compile(net, target="reference")
+    expected = exact.executor.run(exact.feed(x)).swapaxes(0, 1).reshape(net.steps * batch, -1)
+    return call(folded(net, x)), expected
+
+
+@pytest.mark.parametrize("make", [_network, lambda: build(digits(4))], ids=["residual", "static input"])
+def test_eager_runs_the_same_function(make):
+    found, expected = _logits("eager", make())
+    np.testing.assert_allclose(found, expected, atol=0.5)
+
+
+@pytest.mark.parametrize("name", ["ort-fp32", "openvino-fp32", "openvino-int8"])
+def test_inference_engines_run_the_same_function(name):
+    pytest.importorskip("onnx", reason="the peers come with the extra 'bench'")
+    pytest.importorskip("onnxruntime" if name.startswith("ort") else "openvino", reason="comes with the extra 'bench'")
+    found, expected = _logits(name, _network())
+    np.testing.assert_allclose(found, expected, atol=0.5)
+
+
+def test_a_spike_rate_is_met():
+    net = models.create("vgg9", in_shape=(3, 16, 16), steps=4, width=0.25, pool="max", seed=1)
+    set_rate(net, 0.1)
+    observed = net.observe(frames(net, 1, 1)).layers  # the inputs that the rate was set on
+    assert all(abs(float(r.spikes.mean()) - 0.1) < 0.03 for r in observed.values())
+
+
+def test_calls_take_turns():
+    order = []
+    in_turn([lambda i: order.append(("a", i)), lambda i: order.append(("b", i))], rounds=2, warm_up=1)
+    assert order == [("a", 0), ("b", 0), ("a", 1), ("b", 1), ("a", 2), ("b", 2)]
+    assert rounds_for(100.0) == 5 and rounds_for(0.0) == 41
+
+
+def test_the_page_shows_ratios_and_costs():
+    row = {"network": "net", "batch": 1, "threads": 1, "rate": 0.15, "gmac": 2.0, "ours_ms": 4.0}
+    row["peers"] = {"eager": {"ms": 20.0, "ours_ms": 4.0, "ratio": 5.0}}
+    result = {"cpu": "some CPU", "date": "2026-01-01", "commit": "abc", "versions": {"torch": "2"}, "rows": [row]}
+    shown = page(result | {"networks": {"net": {"compile_s": 1.5, "artifact_kb": 10.0, "memory_mb": 12.0}}})
+    assert "| net | 1 | 0.15 | 4 | 500 | 5.0x (20 ms) |" in shown
+    assert "| net | 1.5 | 10 | 12 |" in shown
