@@ -250,6 +250,7 @@ class _Lowering:
             reset=options.reset,
             ties=options.ties,
             silence=options.silence,
+            input_scale=options.input_scale,
         )
         self.build.nexts.append(following)
         kept = constants.levels[zero + low :]

@@ -73,7 +73,8 @@ def _reals(graph: Graph, neuron: Neuron, cone: list[Op]) -> Array:
     masks = [op.threshold for op in cone if isinstance(op, SpatialMask)]
     middles = [middle for middle, _ in midpoints(neuron.levels, neuron.ties)]
     own = [neuron.threshold, *middles, *neuron.levels, *(neuron.leak * level for level in neuron.levels)]
-    return np.concatenate([*found, np.array([*scales, *masks, *own], np.float64)])
+    charge = np.concatenate([*found, np.array([*scales, *masks], np.float64)])
+    return np.concatenate([charge, charge * neuron.input_scale, np.array(own, np.float64)])
 
 
 def _fraction_bits(values: Array) -> int:

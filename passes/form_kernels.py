@@ -10,7 +10,6 @@ from spqc.ir import Graph, Op, Value
 from spqc.ir.ops import (
     Add,
     Affine,
-    Automaton,
     Bias,
     Conv2d,
     Flatten,
@@ -19,14 +18,14 @@ from spqc.ir.ops import (
     Greater,
     Linear,
     MaxPool,
-    Neuron,
     Repeat,
     SpatialMask,
+    Spiking,
     SumPool,
 )
 from spqc.ir.program import Buffer, Kernel, Program, Time
 
-_FOLLOWERS = (Bias, Affine, Add, Gate, SpatialMask, Greater, Neuron, Automaton)
+_FOLLOWERS = (Bias, Affine, Add, Gate, SpatialMask, Greater, Spiking)
 _VIEWS = (Repeat, Flatten)
 
 
@@ -79,7 +78,7 @@ def _region(graph: Graph, first: Op, taken: set[str]) -> tuple[Op, ...]:
             and follower.inputs[0] == region[-1].out
         ):
             region.append(follower)
-            if isinstance(follower, Automaton | Neuron):
+            if isinstance(follower, Spiking):
                 _append_pool(graph, region)
                 return tuple(region)
         else:
@@ -89,7 +88,7 @@ def _region(graph: Graph, first: Op, taken: set[str]) -> tuple[Op, ...]:
 def _feeds_neuron(graph: Graph, repeat: Repeat) -> bool:
     """Return whether a repeated sum is what a neuron counts (and not, say, its gate)."""
     reader = graph.only_reader(repeat.out.name)
-    return isinstance(reader, Automaton | Neuron) and reader.inputs[0] == repeat.out
+    return isinstance(reader, Spiking) and reader.inputs[0] == repeat.out
 
 
 def _extend(graph: Graph, region: list[Op], kinds: tuple[type[Op], ...]) -> None:

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from spqc.contracts import Module, Pass
 from spqc.ir import Op, Value
-from spqc.ir.ops import Automaton, Gate, MaxPool, Neuron
+from spqc.ir.ops import Automaton, Gate, MaxPool, Spiking
 from spqc.ir.program import Buffer, Program
 
 
@@ -21,7 +21,7 @@ class PackSpikes(Pass):
     def run(self, module: Module) -> Module:
         if not isinstance(module, Program) or module.mode != "fused":
             return module
-        packable = {k.ops[-1].out.name for k in module.kernels if isinstance(k.ops[-1], Automaton | Neuron | MaxPool)}
+        packable = {k.ops[-1].out.name for k in module.kernels if isinstance(k.ops[-1], Spiking | MaxPool)}
         gates = {v.name for k in module.kernels for op in k.ops for v in _gates(op)}
         names = packable - gates
         buffers = tuple(self._packed(b) if b.value.name in names else b for b in module.buffers)

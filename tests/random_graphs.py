@@ -8,6 +8,7 @@ import numpy as np
 
 from spqc.ir import Array, Builder, Graph, Type, Value
 from spqc.ir.grids import magnitudes
+from spqc.ir.levels import RELEASED, TAPEOUT, TERNARY
 from spqc.ir.ops import (
     Add,
     Affine,
@@ -110,15 +111,16 @@ class Maker:
             x = self.gated(source, x, index, origin)
         silence = str(self.pick("none", "none", "state", "spikes", "sticky"))
         options = {
-            "levels": self.pick((-1.0, 0.0, 1.0), (-1.0, 0.0, 1.0), (-3.0, -2.0, -1.0, 0.0, 1.0)),
+            "levels": self.pick(TERNARY, TERNARY, RELEASED, TAPEOUT, (-2.0, -1.0, 0.0, 1.0)),
             "threshold": float(np.float32(self.rng.uniform(0.55, 1.7))),
-            "leak": self.pick(0.5, 0.5, 0.75),
+            "leak": self.pick(0.5, 0.5, 0.75, 1.0),
             "fire": self.pick("ge", "gt"),
             "reset": self.pick("hard", "hard", "soft"),
             "order": self.pick("reset_first", "reset_first", "quantise_first"),
             "leak_at": self.pick("read", "read", "write"),
             "ties": self.pick("down", "even", "away", "up"),
             "silence": silence,
+            "input_scale": self.pick(1.0, 1.0, 1.0, 0.5),
         }
         levels = options["levels"]
         low = 0 if silence == "state" else -levels.index(0.0)

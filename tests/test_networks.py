@@ -59,7 +59,13 @@ VARIANTS = [
     {"ties": "even"},
     {"ties": "away"},
     {"ties": "up"},
-    {"membrane": (-3.0, -2.0, -1.0, 0.0, 1.0)},
+    {"membrane": "released"},
+    {"membrane": "released", "reset": "soft"},
+    {"membrane": "tapeout"},
+    {"membrane": "tapeout", "reset": "soft", "ties": "even"},
+    {"membrane": (-2.0, -1.0, 0.0, 1.0), "leak": 1.0},
+    {"input_scale": 0.5},
+    {"input_scale": 2.0, "membrane": "binary"},
     {"silence": "spikes"},
     {"silence": "sticky"},
     {"top_level": "threshold", "threshold": 1.25},
@@ -78,14 +84,15 @@ def test_every_choice_of_the_neuron(variant: dict[str, Any]) -> None:
     assert_exact(network(5, **variant), "llvm")
 
 
-def test_projected_residual_runs_in_fixed_point() -> None:
+@pytest.mark.parametrize("neuron", [{}, {"input_scale": 0.5}, {"membrane": "tapeout"}], ids=str)
+def test_projected_residual_runs_in_fixed_point(neuron: dict[str, Any]) -> None:
     layers = [
         {"op": "conv2d", "out": 6, "kernel": 3, "padding": 1},
         {"op": "conv2d", "out": 9, "kernel": 3, "padding": 1, "stride": 2, "residual": "project"},
         {"op": "flatten"},
         {"op": "linear", "out": 5},
     ]
-    assert_exact(network(7, layers=layers, spatial_mask=0.35), "llvm")
+    assert_exact(network(7, layers=layers, spatial_mask=0.35, **neuron), "llvm")
 
 
 def assert_exact(net: Any, target: str) -> None:

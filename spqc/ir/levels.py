@@ -6,6 +6,7 @@ A quantiser over ascending levels is a staircase: one midpoint between neighbour
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Literal
@@ -19,6 +20,11 @@ RELEASED = (-3.0, -2.0, -1.0, 0.0, 1.0)
 """The default grid of the released code for VGG and ResNet: lower bound -3, interval 1."""
 TAPEOUT = tuple(-2.0 + 0.125 * i for i in range(24))
 """The grid of the released MobileNet for the chip: 24 levels of 1/8 from -2 to 0.875."""
+
+
+def is_power_of_two(value: float) -> bool:
+    """Return whether a positive float is a power of two, so that multiplying by it never rounds."""
+    return 0.0 < value < math.inf and math.frexp(value)[0] == 0.5
 
 
 def midpoints(levels: Sequence[float], ties: Ties = "down") -> tuple[tuple[float, bool], ...]:

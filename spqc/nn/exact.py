@@ -16,10 +16,11 @@ _MANTISSA = 51
 _GREATEST_FRACTION = 40
 
 
-def fraction_bits(terms: Sequence[tuple[Real, Real, float]], margin: float) -> int:
+def fraction_bits(terms: Sequence[tuple[Real, Real, float]], margin: float, input_scale: float = 1.0) -> int:
     """Return the largest F <= 40 with sum over (A, B, greatest n) of |A| n + |B|, plus margin, below 2^(51-F).
 
-    Then every product, sum and comparison of multiples of 2^-F is exact in float64.
+    Then every product, sum and comparison of multiples of 2^-F is exact in float64. An input scale of 2^-k makes
+    multiples of 2^-(F+k), one of 2^k greater sums: both take k bits.
     """
     bound = margin + float(np.max(sum(np.abs(a) * greatest + np.abs(b) for a, b, greatest in terms)))
     if not math.isfinite(bound):
@@ -27,7 +28,7 @@ def fraction_bits(terms: Sequence[tuple[Real, Real, float]], margin: float) -> i
             "a layer's folded batch norm is not finite", hint="the checkpoint holds NaN, or a negative variance"
         )
     # frexp: bound < 2^exponent, strictly.
-    fraction = min(_GREATEST_FRACTION, _MANTISSA - math.frexp(bound)[1])
+    fraction = min(_GREATEST_FRACTION, _MANTISSA - math.frexp(bound)[1]) - abs(round(math.log2(input_scale)))
     if fraction < 1:
         raise ModelError("the currents of a projected residual are too large for exact arithmetic")
     return fraction

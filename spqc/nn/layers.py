@@ -90,7 +90,8 @@ class SpikingLayer(nn.Module):
         threshold = float(self.neuron.threshold().detach())
         margin = max(2.0, threshold + max(abs(level) for level in self.neuron.levels()))
         branches = (self.synapse, self.shortcut)
-        return exact.fraction_bits([(*branch.fold64(threshold), branch.greatest_sum()) for branch in branches], margin)
+        terms = [(*branch.fold64(threshold), branch.greatest_sum()) for branch in branches]
+        return exact.fraction_bits(terms, margin, self.options.neuron.input_scale)
 
     @property
     def eval_dtype(self) -> torch.dtype:

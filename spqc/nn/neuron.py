@@ -104,6 +104,8 @@ def advance(
 
     x is the current after residual and masks, `live` is False where the masks leave a neuron out (masked='freeze').
     """
+    if options.input_scale != 1.0:
+        current = options.input_scale * current
     potential = (rules.leak(state) if options.leak_at == "read" else state) + current
     if options.order == "quantise_first":
         potential = rules.quantise(potential)

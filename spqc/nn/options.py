@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args, get_type_hints
 
 from spqc.errors import UsageError
-from spqc.ir.levels import TERNARY, Ties
+from spqc.ir.levels import TERNARY, Ties, is_power_of_two
 
 LOWEST_LEARNED_THRESHOLD = 0.5 + 2.0**-9
 """A learned threshold stays above 1/2, so that a stored +1 leaking to 1/2 cannot fire alone (A20)."""
@@ -17,6 +17,8 @@ class NeuronOptions:
     """One leaky integrate-and-fire neuron with a quantised membrane; A1-A20 name the ambiguity register's rows.
 
     levels: stored membrane levels, ascending, 0 among them (A6).
+    input_scale: factor of the current, a power of two: u = leak*m + input_scale*x. With leak 1/2, input_scale=0.5 is
+        the decaying-input neuron u = m + (x - m)/tau of tau 2 (Spikformer).
     leak: factor of the stored state; at `read` before the charge, at `write` before it is quantised (A3).
     threshold, learn_threshold, clamp_threshold: the firing threshold's start, whether it is learned, and whether a
         learned one is kept above 1/2 (A20).
@@ -45,12 +47,18 @@ class NeuronOptions:
     masked: Literal["input", "freeze"] = "input"
     top_level: Literal["one", "threshold"] = "one"
     membrane: Literal["quantised", "float"] = "quantised"
+    input_scale: float = 1.0
 
     def __post_init__(self) -> None:
         check_choices(self)
         _check_levels(self.levels)
         if not 0.0 <= self.leak <= 1.0:
             raise UsageError(f"leak must lie in [0, 1], not {self.leak}")
+        if not (is_power_of_two(self.input_scale) and 2.0**-16 <= self.input_scale <= 2.0**16):
+            raise UsageError(
+                f"input_scale must be a power of two, not {self.input_scale}",
+                hint="0.5 halves the current; another factor belongs into the batch norm",
+            )
         if not 0.0 < self.threshold < 2.0**20:
             raise UsageError(f"threshold must be positive, not {self.threshold}")
         if self.learn_threshold and self.clamp_threshold and self.threshold < LOWEST_LEARNED_THRESHOLD:

@@ -10,12 +10,10 @@ from spqc.contracts import Observation
 from spqc.errors import GraphError
 from spqc.ir import Array, Graph, Op, Value, interpret
 from spqc.ir.inputs import InputFormat
-from spqc.ir.ops import Automaton, Greater, Neuron, SpatialMask
+from spqc.ir.ops import Greater, SpatialMask, Spiking
 
 KEEP = ".keep"
 """Ends the name of a spatial mask among the gates: `features.1.keep`."""
-
-_NEURONS = (Neuron, Automaton)
 
 
 def layer_of(op: Op) -> str:
@@ -25,7 +23,7 @@ def layer_of(op: Op) -> str:
 
 def layers(graph: Graph) -> list[str]:
     """Return the names of the spiking layers in order."""
-    return [layer_of(op) for op in graph.ops if isinstance(op, _NEURONS)]
+    return [layer_of(op) for op in graph.ops if isinstance(op, Spiking)]
 
 
 def input_format(graph: Graph) -> InputFormat:
@@ -73,17 +71,19 @@ def observe_graph(graph: Graph, codes: Array) -> Observation:
 
 
 def _wanted(ops: Iterable[Op]) -> set[str]:
-    names = {v.name for op in ops if isinstance(op, _NEURONS) for v in op.outputs[:2]}
+    names = {v.name for op in ops if isinstance(op, Spiking) for v in op.outputs}
     names |= {op.out.name for op in ops if isinstance(op, Greater)}
     return names | {op.inputs[0].name for op in ops if isinstance(op, SpatialMask)}
 
 
 def _spikes(graph: Graph, series: dict[str, Array]) -> dict[str, Array]:
-    return {layer_of(op): series[op.out.name] for op in graph.ops if isinstance(op, _NEURONS)}
+    return {layer_of(op): series[op.out.name] for op in graph.ops if isinstance(op, Spiking)}
 
 
 def _states(graph: Graph, series: dict[str, Array]) -> dict[str, Array]:
-    return {layer_of(op): series[op.outputs[1].name] for op in graph.ops if isinstance(op, _NEURONS)}
+    """Return the states [N, T, ...] of each layer, [N, T, 2, ...] for a neuron of two states."""
+    found = {op: [series[v.name] for v in op.state_outputs] for op in graph.ops if isinstance(op, Spiking)}
+    return {layer_of(op): parts[0] if op.memory == 1 else np.stack(parts, axis=2) for op, parts in found.items()}
 
 
 def _gates(graph: Graph, series: dict[str, Array]) -> dict[str, Array]:

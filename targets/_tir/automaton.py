@@ -4,22 +4,30 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tvm.tirx.script import builder as T
+from tvm import tirx
 
 from spqc.ir.ops import Automaton
+from spqc.ir.program import LANES
 
 from .context import Context
-from .vector import Expr, Registers, bind, broadcast, constant, held, lanes, select
+from .vector import Expr, Registers, bind, broadcast, constant, held, lane_numbers, lanes, select
 
-_UNROLLED = 27  # thresholds a neuron that are compared straight in registers
+_UNROLLED = 64  # thresholds a neuron that are compared straight in registers
+_PROBE = 8  # comparisons that one step of a bisection is worth, in code and in time
+
+
+def work(op: Automaton) -> int:
+    """Return what deciding one neuron costs, in comparisons."""
+    rows, steps, _ = op.type_of(2).shape
+    return rows * steps if rows * steps <= _UNROLLED else _PROBE * steps.bit_length()
 
 
 @dataclass(frozen=True)
 class Fired:
-    """Spikes (int32, 0 or 1) with the next state's index; or a plain result, without one."""
+    """Spikes (int32, 0 or 1) with the next states as registers hold them; or a plain result, without any."""
 
     value: Expr
-    state: Expr | None
+    states: tuple[Expr, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -48,7 +56,7 @@ class Rows:
         """Return how many thresholds of its row each lane reaches."""
         one, zero = constant(1, "int32"), constant(0, "int32")
         if not self.bound:
-            return self._count_looped(n, row)
+            return self._search(n, row)
         total = None
         for k in range(self.steps):
             limit = self.bound[(self.rows - 1) * self.steps + k]
@@ -58,15 +66,20 @@ class Rows:
             total = passed if total is None else total + passed
         return total
 
-    def _count_looped(self, n: Expr, row: Expr) -> Expr:
-        total = Registers("passed", 1)
-        total[0] = constant(0, "int32")
+    def _search(self, n: Expr, row: Expr) -> Expr:
+        """Find the count by bisection: thresholds of a row ascend, and each lane looks its own row up in memory."""
         view = self.context.memory.view("constant", self.dtype)
-        with T.serial(0, self.rows) as r, T.serial(0, self.steps) as k:
-            limit = bind(view[lanes(self.base + (r * self.steps + k) * 16)])
-            reached = select(n >= limit, constant(1, "int32"), constant(0, "int32"))
-            total[0] = total[0] + select(row == broadcast(r), reached, constant(0, "int32"))
-        return total[0]
+        first = held(row * constant(self.steps * LANES, "int32") + lane_numbers() + broadcast(self.base))
+        passed = Registers("passed", 1)
+        passed[0] = constant(0, "int32")
+        for bit in reversed(range(self.steps.bit_length())):
+            probe = held(passed[0] + constant(1 << bit, "int32"))
+            last = constant(self.steps, "int32")
+            known = held(select(probe < last, probe, last))
+            limit = held(view[first + (known - constant(1, "int32")) * constant(LANES, "int32")], self.dtype)
+            reached = tirx.And(n >= limit, probe <= last)
+            passed[0] = select(reached, probe, passed[0])
+        return passed[0]
 
 
 def advance_automaton(
@@ -80,7 +93,7 @@ def advance_automaton(
         resting = chosen(state, op.rest)
         outcome = held(select(gate > constant(0, "int32"), outcome, resting))
     spikes = select(outcome >= constant(op.fires, "int32"), constant(1, "int32"), constant(0, "int32"))
-    return Fired(held(spikes), held(chosen(outcome, tuple(code - op.low for code in op.following))))
+    return Fired(held(spikes), (held(chosen(outcome, tuple(code - op.low for code in op.following))),))
 
 
 def chosen(index: Expr, table: tuple[int, ...]) -> Expr:

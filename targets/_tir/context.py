@@ -67,9 +67,9 @@ class Context:
         return imported_place(self.memory, value, self.steps_of(value), offset)
 
     def trace_base(self, name: str) -> Expr:
-        """Return the trace index of the first byte of a value, for this sample."""
-        size = trace_bytes(self.traces, self.steps)
-        return self.sample * size + i32(self.traces[name].offset)
+        """Return the trace index of the first element of a value, for this sample."""
+        size, item = trace_bytes(self.traces, self.steps), self.traces[name].bits // 8
+        return self.sample * (size // item) + i32(self.traces[name].offset // item)
 
     def trace_index(self, name: str, step: Expr, pixel: Expr, channel: Expr) -> Expr:
         m = self.traces[name].map

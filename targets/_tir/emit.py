@@ -9,7 +9,7 @@ import tvm
 from tvm.tirx.script import builder as T
 
 from spqc.ir import Graph, Type, Value
-from spqc.ir.ops import Affine, Automaton, Conv2d, Linear, MaxPool, Neuron, SumPool
+from spqc.ir.ops import Affine, Conv2d, Linear, MaxPool, Neuron, Spiking, SumPool
 from spqc.ir.program import Kernel, Program
 
 from .choice import strategies
@@ -120,6 +120,6 @@ def _reason(op: object) -> str:
         return "it computes in floating point: no table or fixed-point form was found for it"
     if isinstance(op, Neuron) and op.type_of(0).encoding == "float":
         return "its neuron reads floating point: no table or fixed-point form was found for it"
-    if isinstance(op, Automaton | Neuron) and op.type_of(1).bits > 4:
-        return "its membrane levels do not fit 4 bits (codes -8..7, or 0..15)"
+    if isinstance(op, Spiking) and any(v.type.bits > 31 for v in op.state_inputs):
+        return "its membrane is wider than 31 bits"
     return ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from spqc.ir.levels import midpoints
@@ -11,14 +12,12 @@ from .automaton import Fired
 from .vector import Expr, cast, constant, held, select
 
 
-def advance_neuron(op: Neuron, x: Expr, state: Expr | None) -> Fired:
+def advance_neuron(op: Neuron, x: Expr, state: Expr) -> Fired:
     """Return spikes and next state indices of a neuron charged in fixed point (the meaning: ops.Neuron.evaluate)."""
-    if state is None:
-        raise TypeError("a neuron runs with a state")
     scale = op.type_of(0).scale
     shift = op.levels.index(0.0) + op.low  # state index -> level index
     carried = [round(op.leak * level / scale) for level in op.levels[shift:]]
-    u = held(_table64(state, carried) + x, "int64")
+    u = held(_table64(state, carried) + _scaled(op, x), "int64")
     if op.order == "quantise_first":
         u = held(_table64(held(_level(op, u)), [round(level / scale) for level in op.levels]), "int64")
     threshold = constant(round(op.threshold / scale), "int64")
@@ -37,7 +36,15 @@ def advance_neuron(op: Neuron, x: Expr, state: Expr | None) -> Fired:
         following = select(following > floor, following, floor) - constant(shift, "int32")
     if op.silence == "sticky":
         following = select(negative, state, following)
-    return Fired(spikes, held(following))
+    return Fired(spikes, (held(following),))
+
+
+def _scaled(op: Neuron, x: Expr) -> Expr:
+    """Return the charge after the input scale 2^k: `fix-point` keeps enough fractional bits to shift."""
+    k = round(math.log2(op.input_scale))
+    if k == 0:
+        return x
+    return x << constant(k, "int64") if k > 0 else x >> constant(-k, "int64")
 
 
 def _level(op: Neuron, u: Expr) -> Expr:

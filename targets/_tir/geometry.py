@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from spqc.ir import Op, Value
-from spqc.ir.ops import Automaton, Conv2d, Flatten, GlobalSum, Linear, MaxPool, Neuron, Repeat, SumPool
+from spqc.ir.ops import Conv2d, Flatten, GlobalSum, Linear, MaxPool, Repeat, Spiking, SumPool
 from spqc.ir.program import LANES, Kernel, Program
 
 Pool = SumPool | MaxPool
@@ -86,7 +86,7 @@ class Region:
     kernel: Kernel
     sum: WeightedSum | None
     tail: tuple[Op, ...]
-    neuron: Automaton | Neuron | None
+    neuron: Spiking | None
     pool: Pool | None
 
     @property
@@ -105,7 +105,7 @@ def region(program: Program, kernel: Kernel) -> Region:
     rest = kernel.ops[1:] if head is not None else kernel.ops
     pool = rest[-1] if rest and isinstance(rest[-1], SumPool | MaxPool) else None
     tail = tuple(op for op in (rest[:-1] if pool is not None else rest) if not isinstance(op, Repeat))
-    neuron = next((op for op in tail if isinstance(op, Automaton | Neuron)), None)
+    neuron = next((op for op in tail if isinstance(op, Spiking)), None)
     return Region(kernel, head, tail, neuron, pool)
 
 
@@ -123,9 +123,9 @@ def is_pool(kernel: Kernel) -> bool:
 
 @dataclass(frozen=True)
 class TraceSlot:
-    """Where one value of the trace lies, per sample: [t][pixel][padded channel] bytes.
+    """Where one value of the trace lies, per sample: [t][pixel][padded channel] elements of `bits`, 8 or 32.
 
-    A neuron's byte is spike | index << 1.
+    A neuron's element is spike | state << 1; its second state has a slot of its own, of kind `state`, without spikes.
     """
 
     name: str
@@ -133,10 +133,11 @@ class TraceSlot:
     origin: str
     offset: int
     map: Map
+    bits: int = 8
 
     @property
     def bytes_a_step(self) -> int:
-        return self.map.pixels * padded(self.map.channels)
+        return self.map.pixels * padded(self.map.channels) * self.bits // 8
 
 
 def trace_slots(program: Program, steps: int) -> dict[str, TraceSlot]:
@@ -144,12 +145,18 @@ def trace_slots(program: Program, steps: int) -> dict[str, TraceSlot]:
     slots: dict[str, TraceSlot] = {}
     offset = 0
     for op in (op for kernel in program.kernels for op in kernel.ops):
-        kind = "neuron" if isinstance(op, Automaton | Neuron) else "gate" if op.name == "greater" else ""
-        if kind:
-            slot = TraceSlot(op.out.name, kind, op.origin, offset, map_of(op.out))
-            slots[op.out.name] = slot
-            offset += slot.bytes_a_step * steps
+        for value, kind, bits in _traced(op):
+            slots[value.name] = TraceSlot(value.name, kind, op.origin, offset, map_of(value), bits)
+            offset += slots[value.name].bytes_a_step * steps
     return slots
+
+
+def _traced(op: Op) -> list[tuple[Value, str, int]]:
+    """Return (value, kind, bits of an element) of what a trace keeps of one operator."""
+    if isinstance(op, Spiking):
+        bits = [8 if state_bits(op, value) < 8 else 32 for value in op.state_inputs]
+        return [(op.out, "neuron", bits[0]), *((v, "state", 32) for v in op.state_outputs[1:])]
+    return [(op.out, "gate", 8)] if op.name == "greater" else []
 
 
 def trace_bytes(slots: Mapping[str, TraceSlot], steps: int) -> int:
@@ -158,17 +165,13 @@ def trace_bytes(slots: Mapping[str, TraceSlot], steps: int) -> int:
 
 @dataclass(frozen=True)
 class StateSlot:
-    """Where one layer's states lie packed: `bits` each, LANES of them in one word of LANES * bits bits."""
+    """Where one layer's states lie, `bits` each: 1 to 8 for codes less the smallest, `low`; 16 or 32 for integers."""
 
     name: str
     offset: int
     bits: int
     low: int
     map: Map
-
-    @property
-    def word_bits(self) -> int:
-        return LANES * self.bits
 
     @property
     def bytes(self) -> int:
@@ -181,17 +184,20 @@ def state_slots(program: Program) -> dict[str, StateSlot]:
     slots: dict[str, StateSlot] = {}
     offset = 0
     for value in program.graph.states:
-        low, high = value.type.range
-        low = max(low, lowest_code(program, value))
-        bits = next(b for b in (1, 2, 4) if high - low < 2**b)
-        slots[value.name] = StateSlot(value.name, offset, bits, low, map_of(value))
+        neuron = neuron_of(program, value)
+        slots[value.name] = StateSlot(value.name, offset, state_bits(neuron, value), neuron.low, map_of(value))
         offset += slots[value.name].bytes
     return slots
 
 
-def lowest_code(program: Program, state: Value) -> int:
-    """Return the smallest state code the neuron of this state uses."""
-    for op in program.graph.ops:
-        if isinstance(op, Automaton | Neuron) and op.inputs[1] == state:
-            return op.low
-    return state.type.range[0]
+def state_bits(neuron: Spiking, state: Value) -> int:
+    """Return how many bits of memory one state takes: whole integers where the membrane is one, else packed codes."""
+    low, high = state.type.range
+    if low < neuron.low and neuron.low == 0:
+        return 16 if state.type.bits <= 16 else 32
+    return next(b for b in (1, 2, 4, 8, 16, 32) if high - max(low, neuron.low) < 2**b)
+
+
+def neuron_of(program: Program, state: Value) -> Spiking:
+    """Return the neuron that keeps a state."""
+    return next(op for op in program.graph.ops if isinstance(op, Spiking) and state in op.state_inputs)

@@ -6,8 +6,8 @@ REGIONS = ("input", "result", "trace", "arena", "constant", "state")
 VIEWS = {
     "input": ("uint8",),
     "result": ("int32",),
-    "trace": ("uint8",),
+    "trace": ("uint8", "int32"),
     "arena": ("uint8", "uint16", "uint32", "int32", "int64"),
     "constant": ("int8", "int16", "int32", "int64"),
-    "state": ("uint16", "uint32", "uint64"),
+    "state": ("uint8", "uint16", "uint32", "uint64", "int16", "int32"),
 }

@@ -59,20 +59,20 @@ class Tail:
         base = self.context.constant_index(where.offset, dtype)
         self.vectors[value.name] = bind(self.context.memory.view("constant", dtype)[lanes(base + channel)])
 
-    def run(self, n: Expr, spot: Spot, state: Expr | None) -> Fired:
-        """Return the spikes and the next state index, or the plain result where the region has no neuron."""
+    def run(self, n: Expr, spot: Spot, states: tuple[Expr, ...]) -> Fired:
+        """Return the spikes and the next states, or the plain result where the region has no neuron."""
         x = n
         for op in self.ops:
             if isinstance(op, Automaton):
-                return self._automaton(op, x, spot, state)
+                return self._automaton(op, x, spot, states[0])
             if isinstance(op, Neuron):
-                return advance_neuron(op, x, state)
+                return advance_neuron(op, x, states[0])
             x = held(self._step(op, x, spot), result_dtype(op, self.dtype))
-        return Fired(x, None)
+        return Fired(x)
 
-    def _automaton(self, op: Automaton, n: Expr, spot: Spot, state: Expr | None) -> Fired:
-        if self.rows is None or state is None:
-            raise TypeError("an automaton runs after prepare, with a state")
+    def _automaton(self, op: Automaton, n: Expr, spot: Spot, state: Expr) -> Fired:
+        if self.rows is None:
+            raise TypeError("an automaton runs after prepare")
         identity = gate = None
         if "identity" in op.reads:
             identity = self._operand(op.inputs[op.operand("identity") or 0], spot)

@@ -11,6 +11,7 @@ from tvm.target import codegen
 from spqc.contracts import Binary
 from spqc.errors import UsageError
 from spqc.ir import Graph
+from spqc.ir.ops import Spiking
 from spqc.ir.program import Program
 from spqc.options import nearest
 
@@ -19,7 +20,7 @@ from .._tir.choice import check_name, choose_all
 from .._tir.constants import Constants
 from .._tir.context import Machine
 from .._tir.emit import Emitted, emit
-from .._tir.geometry import lowest_code, trace_bytes
+from .._tir.geometry import TraceSlot, trace_bytes
 from .cpu import architecture, checked_features, missing_features
 
 
@@ -81,7 +82,7 @@ def _function(program: Program, emitted: Emitted) -> dict[str, Any]:
         "arena_bytes": emitted.arena_bytes,
         "result_elements": _result_elements(program),
         "trace_bytes": trace_bytes(emitted.traces, program.steps),
-        "traces": [_trace(program, name) | {"offset": slot.offset} for name, slot in emitted.traces.items()],
+        "traces": [_trace(program, slot) for slot in emitted.traces.values()],
     }
 
 
@@ -90,19 +91,20 @@ def _result_elements(program: Program) -> int:
     return buffer.steps * buffer.channels
 
 
-def _trace(program: Program, name: str) -> dict[str, Any]:
-    value = program.graph.values[name]
-    op = program.graph.producers[name]
+def _trace(program: Program, slot: TraceSlot) -> dict[str, Any]:
+    value = program.graph.values[slot.name]
+    op = program.graph.producers[slot.name]
     shape = value.type.shape
-    gate = op.name == "greater"
     return {
-        "name": name,
-        "kind": "gate" if gate else "neuron",
+        "name": slot.name,
+        "offset": slot.offset,
+        "bits": slot.bits,
+        "kind": slot.kind,
         "origin": op.origin,
         "map": list(shape) if len(shape) == 3 else [shape[0], 1, 1],
         "spatial": len(shape) == 3,
         "constant": value.type.clock == "const",
-        "low": 0 if gate else lowest_code(program, op.inputs[1]),
+        "low": op.low if isinstance(op, Spiking) else 0,
     }
 
 

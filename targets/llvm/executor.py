@@ -64,7 +64,7 @@ class NativeExecutor(Executor):
         return int(self.settings["state_bytes"])
 
     def _begin(self, samples: int) -> None:
-        """Set every state to its level 0."""
+        """Set every state to its level 0; integer membranes (16 or 32 bits) have `low` 0."""
         one = np.zeros(self.state_bytes, np.uint8)
         for slot in self.settings["states"]:
             pattern = sum(-slot["low"] << shift for shift in range(0, 8, slot["bits"]))
@@ -107,7 +107,9 @@ class NativeExecutor(Executor):
     def _observation(self, call: Call, samples: int) -> Observation:
         found = self.settings["functions"]["run"]
         raw = call.memory["trace"][: samples * int(found["trace_bytes"])].reshape(samples, -1)
-        spikes, states, gates = {}, {}, {}
+        spikes: dict[str, Array] = {}
+        gates: dict[str, Array] = {}
+        states: dict[str, list[Array]] = {}
         for slot in found["traces"]:
             layer = slot["origin"].split(" ")[0] or slot["name"]
             array = _slot_array(raw, slot, int(self.settings["steps"]))
@@ -115,8 +117,11 @@ class NativeExecutor(Executor):
                 gates[layer] = array[..., 0, 0]
             else:
                 array = array if slot["spatial"] else array[..., 0, 0]
-                spikes[layer], states[layer] = array & 1, (array >> 1) + slot["low"]
-        return Observation(self._logits(call, samples), spikes, states, gates)
+                states.setdefault(layer, []).append((array >> 1) + slot["low"])
+                if slot["kind"] == "neuron":
+                    spikes[layer] = array & 1
+        stored = {name: parts[0] if len(parts) == 1 else np.stack(parts, axis=2) for name, parts in states.items()}
+        return Observation(self._logits(call, samples), spikes, stored, gates)
 
 
 def raw_steps(settings: Mapping[str, Any], steps: int) -> int:
@@ -129,10 +134,10 @@ def _slot_array(raw: npt.NDArray[np.uint8], slot: Mapping[str, Any], steps: int)
     channels, height, width = slot["map"]
     padded = -(-channels // LANES) * LANES
     kept = 1 if slot["constant"] else steps
-    size = kept * height * width * padded
-    every = raw[:, slot["offset"] : slot["offset"] + size].reshape(raw.shape[0], kept, height, width, padded)
-    part = every[..., :channels]
-    array = part.transpose(0, 1, 4, 2, 3).astype(np.int64)
+    size = kept * height * width * padded * slot["bits"] // 8
+    part = np.ascontiguousarray(raw[:, slot["offset"] : slot["offset"] + size])
+    every = part.view(np.uint8 if slot["bits"] == 8 else np.int32).reshape(raw.shape[0], kept, height, width, padded)
+    array = every[..., :channels].transpose(0, 1, 4, 2, 3).astype(np.int64)
     return np.repeat(array, steps, axis=1) if kept != steps else array
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from spqc.errors import UsageError
 from spqc.ir.levels import TERNARY, midpoints
 
 torch = pytest.importorskip("torch")
@@ -87,6 +88,24 @@ def test_states_without_input(ties: Any, after: tuple[int, ...], kind: str) -> N
     assert states[0, 0].tolist() == [-1, 0, 1]
     assert all(tuple(state) == after for state in states[0, 1:].tolist())
     assert not spikes.any()
+
+
+@pytest.mark.parametrize("kind", ["training", "evaluation"])
+def test_a_decaying_input_is_half_of_the_way_to_the_input(kind: str) -> None:
+    neuron = Neuron(NeuronOptions(levels=tuple(i / 64 for i in range(-64, 65)), input_scale=0.5))
+    current = torch.tensor([[0.5, 0.75, -1.0, 0.25]])
+    _, states = neuron.run(current, None, rules(neuron, kind))
+    m = 0.0
+    for step, x in enumerate(current[0].tolist()):
+        m = m + (x - m) / 2
+        assert float(states[0, step]) == round(m * 64) / 64
+        m = float(states[0, step])
+
+
+@pytest.mark.parametrize("scale", [0.0, -0.5, 0.3, float("inf"), float("nan"), 2.0**17])
+def test_an_input_scale_is_a_power_of_two(scale: float) -> None:
+    with pytest.raises(UsageError, match="power of two"):
+        NeuronOptions(input_scale=scale)
 
 
 def test_a_learned_threshold_stays_where_a_leaked_one_cannot_fire() -> None:

@@ -5,6 +5,7 @@ from .matrix import Conv2d, Linear
 from .neuron import Neuron
 from .pointwise import Add, Affine, Bias, Flatten, Gate, Greater, Repeat, SpatialMask
 from .pooling import GlobalSum, MaxPool, SumPool
+from .spiking import Spiking
 
 __all__ = [
     "Add",
@@ -21,5 +22,6 @@ __all__ = [
     "Neuron",
     "Repeat",
     "SpatialMask",
+    "Spiking",
     "SumPool",
 ]

@@ -7,13 +7,13 @@ from typing import ClassVar
 
 import numpy as np
 
-from ..op import Op
 from ..types import Array, Type, state_type
 from .pointwise import per_channel
+from .spiking import Spiking
 
 
 @dataclass(frozen=True)
-class Automaton(Op):
+class Automaton(Spiking):
     """A neuron whose outcome is a staircase of its integer input n (semantics: the ternary-state theorem).
 
     `theta[row, k, c]` are ascending thresholds; row = (state code - low) * identities + identity. The outcome is how

@@ -7,18 +7,18 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from ..levels import Ties, midpoints
-from ..op import Op
+from ..levels import Ties, is_power_of_two, midpoints
 from ..types import Array, Type, state_type
+from .spiking import Spiking
 
 
 @dataclass(frozen=True)
-class Neuron(Op):
+class Neuron(Spiking):
     """Leaky integrate and fire with a quantised membrane (SpQuant-SNN Eq 1, 2, 7, 10); results: spikes and next state.
 
     The state holds the code of a level: its index among `levels`, less the index of the level 0. In this order:
-    charge `u = leak*m + x`, fire, reset, quantise, silence; `order`, `leak_at` and `reset` choose the variants A1, A3
-    and A4 of the ambiguity register, `fire` A2, `ties` A5 and `silence` A7.
+    charge `u = leak*m + input_scale*x`, fire, reset, quantise, silence; `order`, `leak_at` and `reset` choose the
+    variants A1, A3 and A4 of the ambiguity register, `fire` A2, `ties` A5 and `silence` A7.
     """
 
     levels: tuple[float, ...] = (-1.0, 0.0, 1.0)
@@ -30,6 +30,7 @@ class Neuron(Op):
     reset: Literal["hard", "soft"] = "hard"
     ties: Ties = "down"
     silence: Literal["none", "state", "spikes", "sticky"] = "none"
+    input_scale: float = 1.0
     name: ClassVar[str] = "neuron"
 
     @property
@@ -45,13 +46,14 @@ class Neuron(Op):
         x, state = self.type_of(0), self.type_of(1)
         self.need(x.encoding in ("float", "fixed"), f"charges real values, not {x}")
         self.need(0.0 in self.levels, f"needs the level 0 among its levels, not {self.levels}")
+        self.need(is_power_of_two(self.input_scale), f"scales its input by a power of two, not {self.input_scale}")
         wanted = state_type(self.low, self.high, x.shape)
         self.need(state == wanted, f"keeps {wanted}, not {state}")
         return Type("spike", 1, x.shape), state
 
     def evaluate(self, *arrays: Array) -> tuple[Array, ...]:
         x, code = arrays
-        u = self._carried(x)[code + self.levels.index(0.0)] + x
+        u = self._carried(x)[code + self.levels.index(0.0)] + self._scaled(x)
         if self.order == "quantise_first":
             u = self._in_units(self.levels, x)[self._index(u)]
         threshold = self._in_units([self.threshold], x)[0]
@@ -68,6 +70,16 @@ class Neuron(Op):
         if self.silence == "sticky":
             following = np.where(code < 0, code, following)
         return fired.astype(np.int64), following
+
+    def _scaled(self, x: Array) -> Array:
+        """Return the charge after the input scale; a power of two, which rounds nothing."""
+        if self.input_scale == 1.0:
+            return x
+        if self.type_of(0).encoding == "float":
+            return np.asarray(x * x.dtype.type(self.input_scale))
+        scaled = x.astype(np.float64) * self.input_scale
+        self.need(bool((scaled == np.floor(scaled)).all()), f"scales its input off the lattice of {self.type_of(0)}")
+        return np.asarray(scaled.astype(x.dtype))
 
     def _carried(self, x: Array) -> Array:
         """Return what each level brings into the next charge."""

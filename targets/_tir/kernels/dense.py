@@ -10,9 +10,11 @@ from dataclasses import dataclass
 
 from tvm import tirx
 
+from spqc.ir import Value
 from spqc.ir.ops import Automaton, MaxPool, SumPool
 from spqc.ir.program import LANES
 
+from ..automaton import Fired, work
 from ..context import Context
 from ..geometry import Map, Region, map_of, padded
 from ..memory import Place
@@ -82,7 +84,7 @@ class Dense:
     def _body(self, tile: Expr, y: Expr, x: Expr) -> None:
         b = self.block
         self.words = Registers("words", b.tiles * b.pixels) if self._packs else None
-        self.state = self._first_states(tile, y, x)
+        self.states = self._first_states(tile, y, x)
         windows = self.steps // b.steps if not self.once else 1
         with loop(windows) as window:
             first = bind(window * b.steps)
@@ -107,22 +109,24 @@ class Dense:
         """Return the condition that pixel p of a block exists, None where every one does."""
         return None if self.output.width % self.block.pixels == 0 else x + p < i32(self.output.width)
 
-    def _first_states(self, tile: Expr, y: Expr, x: Expr) -> Registers | None:
+    def _first_states(self, tile: Expr, y: Expr, x: Expr) -> list[Registers]:
         neuron = self.region.neuron
         if self.words is not None:
             self._clear(self.words)
-        if neuron is None:
-            return None
+        values = neuron.state_inputs if neuron is not None else ()
+        return [self._first_state(value, neuron.low if neuron is not None else 0, tile, y, x) for value in values]
+
+    def _first_state(self, value: Value, low: int, tile: Expr, y: Expr, x: Expr) -> Registers:
         b = self.block
         state = Registers("state", b.tiles * b.pixels)
         for o in range(b.tiles):
             for p in range(b.pixels):
-                state[o * b.pixels + p] = constant(-neuron.low, "int32")
+                state[o * b.pixels + p] = constant(-low, "int32")
                 if self.context.program.mode == "stepped":
                     with when(self._inside(x, p)):
                         channel = (tile * b.tiles + o) * LANES
                         pixel = y * self.output.width + x + p
-                        state[o * b.pixels + p] = load_state(self.context, neuron, pixel, channel)
+                        state[o * b.pixels + p] = load_state(self.context, value, pixel, channel)
         return state
 
     def _clear(self, registers: Registers) -> None:
@@ -192,24 +196,26 @@ class Dense:
             n = bind(sums[place if self.once else place * b.steps + t])
         else:
             n = bind(self.context.place_of(self.region.tail[0].inputs[0]).load(step, pixel, channel, self.dtype))
-        state = bind(self.state[place]) if self.state is not None else None
-        fired = self.tail.run(n, Spot(step, pixel, channel), state)
-        if self.state is not None and fired.state is not None:
-            self.state[place] = fired.state
-        self._trace(fired.value, fired.state, step, pixel, channel)
+        fired = self.tail.run(n, Spot(step, pixel, channel), tuple(bind(state[place]) for state in self.states))
+        for register, following in zip(self.states, fired.states, strict=True):
+            register[place] = following
+        self._trace(fired, step, pixel, channel)
         if self.words is not None:
             self.words[place] = self.words[place] | (fired.value << broadcast(step))
         elif self.target is not None:
             self._store(fired.value, step, y, x + p, pixel, channel)
 
-    def _trace(self, value: Expr, state: Expr | None, step: Expr, pixel: Expr, channel: Expr) -> None:
-        name = self.region.last.out.name
-        if name not in self.context.traces:
+    def _trace(self, fired: Fired, step: Expr, pixel: Expr, channel: Expr) -> None:
+        last = self.region.last
+        if last.out.name not in self.context.traces:
             return
+        shifted = [state << constant(1, "int32") for state in fired.states] or [constant(0, "int32")]
         with when(self.context.memory.traced != i32(0)):
-            byte = value if state is None else value | (state << constant(1, "int32"))
-            view = self.context.memory.view("trace", "uint8")
-            store(view, self.context.trace_index(name, step, pixel, channel), cast(byte, "uint8"))
+            elements = (shifted[0] | fired.value, *shifted[1:])
+            for value, element in zip((last.out, *last.outputs[2:]), elements, strict=True):
+                dtype = "uint8" if self.context.traces[value.name].bits == 8 else "int32"
+                at = self.context.trace_index(value.name, step, pixel, channel)
+                store(self.context.memory.view("trace", dtype), at, cast(element, dtype))
 
     def _store(self, value: Expr, step: Expr, y: Expr, x: Expr, pixel: Expr, channel: Expr) -> None:
         """Store an unpacked result, adding to (or joining with) its pooled pixel where there is one."""
@@ -249,9 +255,10 @@ class Dense:
                 with when(self._inside(x, p)):
                     if self.words is not None:
                         self._store_words(self.words[place], y, x + p, channel)
-                    if self.state is not None and self.region.neuron is not None and stepped:
+                    if self.region.neuron is not None and stepped:
                         pixel = bind(y * self.output.width + x + p)
-                        store_state(self.context, self.region.neuron, pixel, channel, self.state[place])
+                        for value, state in zip(self.region.neuron.state_inputs, self.states, strict=True):
+                            store_state(self.context, value, pixel, channel, state[place])
 
     def _store_words(self, word: Expr, y: Expr, x: Expr, channel: Expr) -> None:
         target = self.target
@@ -266,8 +273,5 @@ class Dense:
 
 
 def thresholds(region: Region) -> int:
-    """Return how many thresholds one neuron of the region compares, 1 without a table."""
-    if not isinstance(region.neuron, Automaton):
-        return 1
-    rows, steps, _ = region.neuron.type_of(2).shape
-    return rows * steps
+    """Return how many comparisons one neuron of the region is worth, 1 without a table."""
+    return work(region.neuron) if isinstance(region.neuron, Automaton) else 1
