@@ -189,17 +189,20 @@ def doctor() -> Diagnosis:
     return diagnose()
 
 
-def train(
-    name: str = "digits", *, preset: str = "quant", epochs: int | None = None, seed: int = 0, out: str | Path
-) -> Any:
-    """Train a model and write its checkpoint to `out`; UsageError where torch is not installed."""
+def train(name: str = "digits", *, out: str | Path, assignments: tuple[str, ...] = (), **options: Any) -> Any:
+    """Train a model and write its checkpoint to `out`; UsageError where torch is not installed.
+
+    assignments: `key=value` texts of recipe fields and network options; options: of `spqc.train.train`.
+    """
     try:
         from spqc.train import train as run_training
+        from spqc.train.settings import read_assignments
     except ImportError as error:
         raise UsageError(
             f"training needs {error.name}, which is not installed", hint="pip install 'spqc[torch]'"
         ) from None
-    return run_training(name, preset=preset, epochs=epochs, seed=seed, out=str(out))
+    chosen = {**read_assignments(assignments), **(options.pop("options", None) or {})}
+    return run_training(name, out=str(out), options=chosen, **options)
 
 
 def read_array(path: str | Path) -> Array:

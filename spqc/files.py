@@ -29,6 +29,10 @@ def write_atomic(path: Path, content: bytes) -> None:
             with contextlib.suppress(OSError):
                 Path(temporary).unlink()
         raise _refused(path, error) from None
+    except BaseException:  # an interrupt, say
+        if temporary is not None:
+            Path(temporary).unlink(missing_ok=True)
+        raise
 
 
 def _is_special(path: Path) -> bool:

@@ -29,7 +29,7 @@ BY_HAND = {
     "make bench-cpu": "takes an hour",
     "make bench-quick": "installs the peers of the benchmark",
     "spqc train digits --preset quant --out examples/digits.pt": "trains for a minute",
-    "spqc train digits --preset spquant --out examples/digits-spquant.pt": "trains for a minute",
+    "spqc train digits --preset spquant+adaptive --epochs 80 --out examples/digits-spquant.pt": "trains for a minute",
     "spqc train digits --preset full --out examples/digits-float.pt": "trains for a minute",
     "pytest tests/test_golden_passes.py --update-golden": "changes files of the repository",
 }

@@ -13,6 +13,7 @@ from torch import nn
 from spqc.errors import ModelError, SpqcError, UsageError
 
 from . import config as network_config
+from . import overrides
 from .classifier import Classifier
 from .config import NetworkOptions
 from .layers import LayerOptions, Residual, SpikingConv2d, SpikingLinear
@@ -26,8 +27,10 @@ from .topology import Routes, Topology
 
 Spec = Mapping[str, Any]
 
-_SPIKING = frozenset({"out", "bias", "residual", "residual_span", "membrane", "neuron", "weight_bits", "weight_grid"})
-"""Keys of every layer with weights and neurons; `neuron`, `weight_bits` and `weight_grid` override the network's."""
+_SPIKING = frozenset(
+    {"out", "bias", "residual", "residual_span", "membrane", "neuron", "weight_bits", "weight_grid", "sparsity"}
+)
+"""Keys of every layer with weights and neurons; `neuron`, `weight_...` and `sparsity` override the network's."""
 
 _PLACED = frozenset({"op", "name", "from"})
 """Keys of every layer: `name` is its own, `from` the layers it reads (the one before it where left out)."""
@@ -44,7 +47,9 @@ _KEYS: dict[str, frozenset[str]] = {
 def build(specs: Sequence[Spec], options: NetworkOptions, signature: NetworkSignature) -> SpikingNetwork:
     """Return the network of the specifications; the last, a linear, is the classifier. Raises ModelError for
     layers that do not fit, UsageError for a wrong value, both with the layer's place."""
-    specs = _with_flatten(specs)
+    specs = overrides.apply(_with_flatten(specs), options.overrides)
+    for index, spec in enumerate(specs):
+        _check_spec(index, spec)
     features = _Features(options, signature.source, Routes(specs))
     for index, spec in enumerate(specs[:-1]):
         features.append(index, spec)
@@ -141,7 +146,7 @@ def _neuron_options(spec: Spec, options: NetworkOptions) -> NeuronOptions:
 
 def _synapse_options(spec: Spec, options: NetworkOptions) -> SynapseOptions:
     """Return a layer's weights: the network's bits and grid unless the layer has its own."""
-    own = {name: spec[name] for name in ("weight_bits", "weight_grid") if name in spec}
+    own = {name: spec[name] for name in ("weight_bits", "weight_grid", "sparsity") if name in spec}
     found = dataclasses.replace(options.synapse(bias=bool(spec.get("bias", False))), **own)
     check_choices(found)
     return found

@@ -35,6 +35,8 @@ class NetworkOptions:
         from -2), "float", or a tuple of levels.
     silence: True stores max(m, 0); a string names a rule of NeuronOptions.
     batch_norm: plain, threshold (scaled by the threshold) or none (A18).
+    sparsity: of the weights: none, l0, block:B or N:M, see spqc.nn.sparsity.
+    overrides: specification keys of single layers by name, e.g. {"features.0": {"weight_bits": 8}}.
     seed: draws parameters from a private generator; calibrate: set batch-norm statistics and theta on seeded inputs.
     """
 
@@ -49,6 +51,8 @@ class NetworkOptions:
     membrane: str | tuple[float, ...] = "ternary"
     silence: bool | str = False
     batch_norm: BatchNorm = "plain"
+    sparsity: str = "none"
+    overrides: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     seed: int = 0
     calibrate: bool = True
     neuron: NeuronOptions = field(default_factory=NeuronOptions)
@@ -56,6 +60,12 @@ class NetworkOptions:
 
     def __post_init__(self) -> None:
         check_choices(self)
+        if not isinstance(self.overrides, Mapping) or not all(
+            isinstance(own, Mapping) for own in self.overrides.values()
+        ):
+            raise UsageError(
+                "overrides must be {layer: {key: value}}", hint='e.g. overrides={"features.0": {"weight_bits": 8}}'
+            )
         for name in ("classes", "steps"):
             if not _is_count(getattr(self, name)):
                 raise UsageError(f"{name} must be a positive integer, not {getattr(self, name)!r}")
@@ -73,7 +83,7 @@ class NetworkOptions:
 
     def synapse(self, *, bias: bool = False) -> SynapseOptions:
         """Return the options of one layer's weights."""
-        return SynapseOptions(self.weight_bits, self.weight_grid, self.batch_norm, bias)
+        return SynapseOptions(self.weight_bits, self.weight_grid, self.batch_norm, bias, self.sparsity)
 
 
 def parse(config: Mapping[str, Any]) -> NetworkOptions:

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from . import quantisers
+from . import quantisers, sparsity
 from .signal import Signal
 
 Floats = npt.NDArray[np.float32] | npt.NDArray[np.float64]
@@ -35,12 +35,16 @@ class ConvGeometry:
 
 @dataclass(frozen=True)
 class SynapseOptions:
-    """weight_bits and weight_grid choose the quantiser; batch_norm is plain, threshold-scaled or absent (A18)."""
+    """weight_bits and weight_grid choose the quantiser; batch_norm is plain, threshold-scaled or absent (A18).
+
+    sparsity: none, l0, block:B or N:M, see spqc.nn.sparsity.
+    """
 
     weight_bits: int = 4
     weight_grid: str = "pot"
     batch_norm: BatchNorm = "plain"
     bias: bool = False
+    sparsity: str = "none"
 
 
 class ChannelNorm(nn.Module):
@@ -85,6 +89,7 @@ class Synapse(nn.Module):
         normed = options.batch_norm != "none"
         self.quantiser = quantisers.create(options.weight_grid, options.weight_bits, normalise=normed)
         self.norm = ChannelNorm(channels) if normed else None
+        self.sparsity = sparsity.create(options.sparsity, self.weight.shape)
 
     @property
     def out_shape(self) -> tuple[int, ...]:
@@ -101,7 +106,7 @@ class Synapse(nn.Module):
 
     def integer_weight(self) -> tuple[npt.NDArray[np.int64], float]:
         """Return (integer weights [C, ...], scale). Raises ModelError for float weights."""
-        integers, scale = self.quantiser.integers(self.weight)
+        integers, scale = self._integers()
         return np.ascontiguousarray(integers.cpu().numpy()), scale
 
     def greatest_sum(self) -> float:
@@ -130,8 +135,13 @@ class Synapse(nn.Module):
 
     def raw(self, codes: Tensor) -> Tensor:
         """Return the training-mode current before the norm, of codes [M, ...]."""
-        current = self._pooled(self._connect(codes, self.quantiser(self.weight))) * self.unit
+        # float() undoes the half precision of a product under autocast; it is nothing otherwise.
+        current = self._pooled(self._connect(codes, self._training_weight()).float()) * self.unit
         return current if self.bias is None else current + _per_channel(self.bias, current)
+
+    def analog(self, values: Tensor) -> Tensor:
+        """Return the current of real values [M, ...] under the weights as floats, without quantiser, norm and bias."""
+        return self._pooled(self._connect(values, self.weight).float()) * (self.unit / self.source.scale)
 
     def forward(self, codes: Tensor, threshold: Tensor) -> Tensor:
         """Return the training-mode current [M, C, ...] of codes [M, ...]."""
@@ -144,12 +154,43 @@ class Synapse(nn.Module):
 
     def accumulate(self, codes: Tensor, dtype: torch.dtype) -> Tensor:
         """Return n [M, C, ...], the exact integer accumulation of codes [M, ...] (floats for float weights)."""
-        weight = self.weight.detach() if self.quantiser.is_float else self.quantiser.integers(self.weight)[0]
-        kernel = weight.to(dtype)
+        kernel = (self.effective_weight() if self.quantiser.is_float else self._integers()[0]).to(dtype)
         # NNPACK's Winograd transform leaves the lattice of integers; every other summation order is exact.
         with torch.backends.nnpack.flags(enabled=False):
             chunks = [self._pooled(self._connect(part, kernel)) for part in torch.split(codes.to(dtype), self._chunk())]
         return torch.cat(chunks)
+
+    def _training_weight(self) -> Tensor:
+        """Return the quantised weight of a training step, pruned where the layer is sparse."""
+        weight: Tensor = self.quantiser(self.weight)
+        if isinstance(self.sparsity, sparsity.Magnitudes):
+            return sparsity.straight(weight, self._mask())
+        return weight if self.sparsity is None else weight * self._mask()
+
+    def _integers(self) -> tuple[Tensor, float]:
+        """Return (integers [C, ...], scale) with exact zeros where the layer is sparse."""
+        integers, scale = self.quantiser.integers(self.weight)
+        return (integers, scale) if self.sparsity is None else (integers * self._fixed_mask().long(), scale)
+
+    def effective_weight(self) -> Tensor:
+        return self.weight.detach() if self.sparsity is None else self.weight.detach() * self._fixed_mask()
+
+    def _fixed_mask(self) -> Tensor:
+        """Return the mask of the evaluation, whatever mode the layer is in."""
+        with torch.no_grad():
+            return self._mask(fixed=True)
+
+    def _mask(self, *, fixed: bool = False) -> Tensor:
+        """Return 0 or 1 per weight; magnitudes are those of the weight as its quantiser conditions it."""
+        if self.sparsity is None:
+            return torch.ones_like(self.weight)
+        if fixed and isinstance(self.sparsity, sparsity.WeightGates):
+            return self.sparsity.settled()
+        conditioned = (
+            self.quantiser.condition(self.weight) if isinstance(self.quantiser, quantisers.PowerOfTwo) else self.weight
+        )
+        mask: Tensor = self.sparsity(conditioned)
+        return mask
 
     def _connect(self, codes: Tensor, weight: Tensor) -> Tensor:
         if self.geometry is None:

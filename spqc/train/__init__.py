@@ -5,19 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .loop import LayerReport, TrainReport
-    from .run import train
+    from .evaluation import LayerReport
+    from .run import TrainReport, train
 
 __all__ = ["LayerReport", "TrainReport", "train"]
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("LayerReport", "TrainReport"):
-        from . import loop
+    if name == "LayerReport":
+        from .evaluation import LayerReport
 
-        return getattr(loop, name)
-    if name == "train":
-        from .run import train
+        return LayerReport
+    if name in ("TrainReport", "train"):
+        from . import run
 
-        return train
+        return getattr(run, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,126 +1,219 @@
-"""The training loop: Adam, cosine schedule, TET loss; seeded, and the same on every run."""
+"""The training loop: one stage from wherever it stands to its last epoch; seeded, saved, and the same on every run."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
-from torch import Tensor
-from tqdm import tqdm
+from torch import Tensor, nn
 
-from spqc.nn import losses
-from spqc.nn.layers import Record
+from spqc.errors import ModelError
+from spqc.nn import checkpoint
 from spqc.nn.network import SpikingNetwork
 
-from .digits import Split
-from .presets import Preset
-
-_EVALUATION_BATCH = 256
-
-
-@dataclass(frozen=True)
-class LayerReport:
-    """Shares over a test set: spikes per neuron and step, states at 0, neurons kept by the spatial mask, open gates."""
-
-    name: str
-    spike_rate: float
-    zero_states: float
-    kept: float
-    open_gates: float
-    threshold: float
+from . import state
+from .batches import Order, batch_count, training_batches
+from .data import DataSet
+from .evaluation import accuracy
+from .processes import Processes
+from .progress import Logs, Progress
+from .settings import Settings
+from .state import Files, Snapshot
 
 
 @dataclass(frozen=True)
-class TrainReport:
-    """What a training run reached; accuracies in [0, 1]; `path` is the checkpoint, or None."""
+class Stage:
+    """A part of a training: what is minimised, for how long, how fast, and what says how good it is.
+
+    judged: the module whose logits are judged after every epoch; chooses: whether its best epoch is kept as a file.
+    """
 
     name: str
-    preset: str
+    objective: nn.Module
+    judged: nn.Module
     epochs: int
-    seed: int
-    train_accuracy: float
-    test_accuracy: float
-    layers: tuple[LayerReport, ...]
-    path: str | None
+    learning_rate: float
+    chooses: bool = True
+
+
+@dataclass
+class Session:
+    """What all stages share.
+
+    judge: the samples that choose the best epoch, and what they are called; files: None writes nothing;
+    save_seconds: how much work a kill may cost, beside the end of every epoch, where the state is always saved.
+    """
+
+    settings: Settings
+    network: SpikingNetwork
+    data: DataSet
+    judge: DataSet
+    judged_by: str
+    processes: Processes
+    device: str
+    files: Files | None = None
+    log_dir: Path | None = None
+    save_seconds: float = 600.0
+    workers: int = 0
+    resumed: Snapshot | None = None
+    best: float = -1.0
+    best_epoch: int = 0
+    _saved_at: float = field(default_factory=time.monotonic)
+
+
+def fit(session: Session, stage: Stage) -> None:
+    """Train one stage to its end and leave the network in evaluation mode; the same session gives the same weights."""
+    loop = _Loop(session, stage)
+    try:
+        while loop.order.epoch < stage.epochs:
+            loop.epoch()
+    finally:
+        loop.progress.close()
+        loop.logs.close()
+    session.network.eval()
+
+
+class _Loop:
+    """The parts of one stage, restored from the session's snapshot where that is of this stage."""
+
+    def __init__(self, session: Session, stage: Stage) -> None:
+        self.session, self.stage = session, stage
+        recipe = session.settings.recipe
+        self.per_epoch = batch_count(session.data, recipe.batch)
+        trained = [p for p in stage.objective.parameters() if p.requires_grad]
+        self.trained = trained
+        self.optimiser = _optimiser(session.settings, stage, trained)
+        self.schedule = _schedule(session.settings, self.optimiser, stage.epochs * self.per_epoch)
+        self.order = Order.fresh(session.settings.seed)
+        half = session.settings.amp and session.device.startswith("cuda")
+        self.scaler = torch.amp.GradScaler(session.device.partition(":")[0], enabled=half)
+        self._restore()
+        self.objective = session.processes.wrapped(stage.objective, session.device)
+        shown = session.processes.first
+        self.logs = Logs(session.log_dir if shown else None, self.step)
+        self.progress = Progress(stage.name, stage.epochs * self.per_epoch, self.step, self.logs, shown=shown)
+        session._saved_at = time.monotonic()
 
     @property
-    def spike_rate(self) -> float:
-        """Return the mean spike rate over the layers."""
-        return sum(layer.spike_rate for layer in self.layers) / max(len(self.layers), 1)
+    def step(self) -> int:
+        """Return the number of batches done."""
+        return self.order.epoch * self.per_epoch + self.order.batch
+
+    def epoch(self) -> None:
+        """Train the rest of an epoch, judge it, and save."""
+        session, losses = self.session, []
+        self.stage.objective.train()
+        for codes, labels in self._batches():
+            losses.append(self._update(codes, labels))
+            self.order.batch += 1
+            rate = float(self.optimiser.param_groups[0]["lr"])
+            self.progress.batch(self.step, float(losses[-1]) if self.logs.wanted else None, rate)
+            if time.monotonic() - session._saved_at >= session.save_seconds:
+                self._save()
+        _require_finite([float(loss) for loss in losses], self.order.epoch)
+        self.order.next_epoch()
+        self._judge()
+        self._save()
+
+    def _batches(self) -> Any:
+        session, recipe = self.session, self.session.settings.recipe
+        return training_batches(
+            session.data, self.order, recipe.batch, recipe.augment, session.processes, session.workers
+        )
+
+    def _update(self, codes: Any, labels: Tensor) -> Tensor:
+        session, recipe = self.session, self.session.settings.recipe
+        _seed_noise(session.settings.seed, self.step, session.processes.rank)
+        kind = session.device.partition(":")[0]
+        half = torch.float16 if kind == "cuda" else torch.bfloat16
+        self.optimiser.zero_grad()
+        with torch.autocast(kind, dtype=half, enabled=session.settings.amp):
+            loss: Tensor = self.objective(codes, labels.to(session.device))
+        self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+        if recipe.clip_norm is not None:
+            self.scaler.unscale_(self.optimiser)
+            nn.utils.clip_grad_norm_(self.trained, recipe.clip_norm)
+        self.scaler.step(self.optimiser)
+        self.scaler.update()
+        self.schedule.step()
+        return loss.detach()
+
+    def _judge(self) -> None:
+        """Measure the epoch; keep the network where it is the best so far."""
+        session, stage = self.session, self.stage
+        session.processes.align(session.network)
+        stage.judged.eval()
+        reached = accuracy(stage.judged, session.judge, session.processes)
+        self.progress.epoch(self.step, self.order.epoch, session.judged_by, reached, _thresholds(session.network))
+        if stage.chooses and reached > session.best:
+            session.best, session.best_epoch = reached, self.order.epoch
+            if session.files is not None and session.processes.first:
+                checkpoint.save(session.network, session.files.best)
+
+    def _save(self) -> None:
+        session = self.session
+        session._saved_at = time.monotonic()
+        if session.files is None or not session.processes.first:
+            return
+        parts = (session.network, self.optimiser, self.schedule, self.scaler)
+        network, optimiser, schedule, scaler = (part.state_dict() for part in parts)
+        snapshot = Snapshot(
+            self.stage.name, self.order.plain(), dict(network), optimiser, schedule, scaler,
+            session.best, session.best_epoch,
+        )  # fmt: skip
+        state.save(snapshot, session.settings, session.files.state)
+
+    def _restore(self) -> None:
+        snapshot = self.session.resumed
+        if snapshot is None or snapshot.stage != self.stage.name:
+            return
+        self.session.resumed = None
+        self.session.network.load_state_dict(snapshot.network)
+        self.optimiser.load_state_dict(dict(snapshot.optimiser))
+        self.schedule.load_state_dict(dict(snapshot.schedule))
+        self.scaler.load_state_dict(dict(snapshot.scaler))
+        self.order = Order.from_plain(snapshot.order)
+        self.session.best, self.session.best_epoch = snapshot.best, snapshot.best_epoch
 
 
-def fit(network: SpikingNetwork, data: Split, preset: Preset, epochs: int, seed: int) -> None:
-    """Train a network in place; it ends in evaluation mode. Progress goes to stderr."""
-    optimiser = torch.optim.Adam([p for p in network.parameters() if p.requires_grad], lr=preset.learning_rate)
-    batches = -(-len(data.train_labels) // preset.batch)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, T_max=max(epochs * batches, 1))
-    rng = np.random.default_rng(seed)
-    progress = tqdm(range(epochs), desc="training", unit="epoch", file=sys.stderr)
-    for _ in progress:
-        network.train()
-        for images, labels in _batches(data, preset, rng):
-            _step(network, optimiser, images, labels, preset.regulariser)
-            schedule.step()
-        network.eval()
-        progress.set_postfix_str(f"test accuracy {accuracy(network, data.test_images, data.test_labels):.4f}")
+def _optimiser(settings: Settings, stage: Stage, trained: list[nn.Parameter]) -> torch.optim.Optimizer:
+    recipe = settings.recipe
+    if recipe.optimiser == "sgd":
+        return torch.optim.SGD(
+            trained, lr=stage.learning_rate, momentum=recipe.momentum, weight_decay=recipe.weight_decay
+        )
+    return torch.optim.Adam(trained, lr=stage.learning_rate, weight_decay=recipe.weight_decay)
 
 
-def accuracy(network: SpikingNetwork, images: npt.NDArray[np.uint8], labels: npt.NDArray[np.int64]) -> float:
-    """Return the share of images whose summed logits are greatest for their label."""
-    correct = 0
-    with torch.no_grad():
-        for start in range(0, len(labels), _EVALUATION_BATCH):
-            part = slice(start, start + _EVALUATION_BATCH)
-            decided = network(images[part]).sum(dim=1).argmax(dim=1).cpu().numpy()
-            correct += int((decided == labels[part]).sum())
-    return correct / len(labels)
+def _schedule(
+    settings: Settings, optimiser: torch.optim.Optimizer, batches: int
+) -> torch.optim.lr_scheduler.LRScheduler:
+    if settings.recipe.schedule == "cosine":
+        return torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, T_max=max(batches, 1))
+    return torch.optim.lr_scheduler.ConstantLR(optimiser, factor=1.0)
 
 
-def layer_reports(network: SpikingNetwork, images: npt.NDArray[np.uint8]) -> tuple[LayerReport, ...]:
-    """Return activity and sparsity of every spiking layer on the given images."""
-    with torch.no_grad():
-        records = network.observe(images).layers
-    return tuple(_layer_report(name, records[name], layer.threshold) for name, layer in network.spiking_layers())
+def _seed_noise(seed: int, step: int, rank: int) -> None:
+    """Seed torch for one batch of one process: nothing of its generator needs to be saved."""
+    torch.manual_seed(int(np.random.SeedSequence([seed, step, rank]).generate_state(1, np.uint64)[0] >> 1))
 
 
-def _layer_report(name: str, record: Record, threshold: float) -> LayerReport:
-    return LayerReport(
-        name=name,
-        spike_rate=float(record.spikes.mean()),
-        zero_states=float((record.states == 0).float().mean()),
-        kept=1.0 if record.keep is None else float(record.keep.float().mean()),
-        open_gates=1.0 if record.gate is None else float(record.gate.mean()),
-        threshold=threshold,
-    )
+def _thresholds(network: SpikingNetwork) -> dict[str, float]:
+    return {f"threshold of {name}": layer.threshold for name, layer in network.spiking_layers()}
 
 
-def _step(
-    network: SpikingNetwork, optimiser: torch.optim.Optimizer, images: npt.NDArray[np.uint8], labels: Tensor, lam: float
-) -> None:
-    optimiser.zero_grad()
-    loss = losses.tet(network(images), labels, regulariser=lam)
-    loss.backward()  # type: ignore[no-untyped-call]
-    optimiser.step()
+def _require_finite(losses: list[float], epoch: int) -> None:
+    if not all(map(math.isfinite, losses)):
+        raise ModelError(
+            f"the training diverged in epoch {epoch + 1}: its loss is no longer finite",
+            hint="lower the rate or limit the gradient, e.g. --set learning_rate=0.0005 --set clip_norm=1",
+        )
 
 
-def _batches(data: Split, preset: Preset, rng: np.random.Generator) -> Iterator[tuple[npt.NDArray[np.uint8], Tensor]]:
-    order = rng.permutation(len(data.train_labels))
-    for start in range(0, len(order), preset.batch):
-        chosen = order[start : start + preset.batch]
-        images = _shifted(data.train_images[chosen], preset.shift, rng)
-        yield images, torch.from_numpy(data.train_labels[chosen])
-
-
-def _shifted(images: npt.NDArray[np.uint8], reach: int, rng: np.random.Generator) -> npt.NDArray[np.uint8]:
-    """Return every image moved by up to `reach` pixels, zeros moving in: the digits are not centred alike."""
-    if reach == 0:
-        return images
-    side = images.shape[-1]
-    padded = np.pad(images, ((0, 0), (0, 0), (reach, reach), (reach, reach)))
-    corners = rng.integers(0, 2 * reach + 1, size=(len(images), 2))
-    moved = [image[:, top : top + side, left : left + side] for image, (top, left) in zip(padded, corners, strict=True)]
-    return np.stack(moved)
+Flow = Callable[[Session], None]

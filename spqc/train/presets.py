@@ -1,47 +1,67 @@
-"""Named training set-ups: the network's options and the optimiser's."""
+"""Switches of a training, `quant` or `spquant+adaptive`: what a network is made of, beside the recipe of its model."""
 
 from __future__ import annotations
 
-import difflib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from spqc.errors import UsageError
+from spqc.options import nearest
 
 
 @dataclass(frozen=True)
 class Preset:
-    """One set-up; learning_rate: Adam, cosine to 0; regulariser: lam of the TET loss; shift: random, in pixels."""
+    """Options that one word stands for: the network's, the recipe's, and the flow that trains it.
+
+    base: whether the word says what a network is made of (exactly one such word leads), or adds to it.
+    """
 
     summary: str
-    network: dict[str, Any] = field(default_factory=dict)
-    epochs: int = 60
-    batch: int = 64
-    learning_rate: float = 3e-3
-    regulariser: float = 0.05
-    shift: int = 1
+    base: bool = True
+    network: Mapping[str, Any] = field(default_factory=dict)
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    flow: str = "spiking"
 
 
-_QUANTISED = {"steps": 4, "weight_bits": 4, "weight_grid": "pot", "membrane": "ternary"}
+_FULL = {"weight_bits": 32, "classifier_bits": 32, "membrane": "float"}
+_MASKS = {"spatial_mask": 0.35, "channel_gate": True}
 
 PRESETS: dict[str, Preset] = {
-    "full": Preset(
-        "float weights and membrane, the baseline",
-        {"steps": 4, "weight_bits": 32, "classifier_bits": 32, "membrane": "float"},
+    "full": Preset("float weights and membrane, the baseline; not compiled", network=_FULL),
+    "quant": Preset("low-bit weights and a ternary membrane, by the recipe of the model"),
+    "spquant": Preset("quant with a spatial mask (35 %) and channel gates", network=_MASKS),
+    "ace": Preset(
+        "trains the CNN of the same layers, then the network with 6-bit weights and soft reset from its weights",
+        network={
+            "weight_bits": 6, "weight_grid": "uniform", "batch_norm": "none", "reset": "soft", "leak": 1.0,
+            "membrane": "float", "learn_threshold": True, "clamp_threshold": False,
+        },
+        flow="ace",
     ),
-    "quant": Preset("4-bit power-of-two weights, ternary membrane", dict(_QUANTISED)),
-    "spquant": Preset(
-        "quant with spatial mask, channel gate and learned thresholds",
-        {**_QUANTISED, "spatial_mask": 0.35, "channel_gate": True, "learn_threshold": True},
-        epochs=80,
-    ),
-}
+    "adaptive": Preset("learns the threshold of every layer", base=False, network={"learn_threshold": True}),
+    "silenced": Preset("stores max(m, 0): a binary membrane", base=False, network={"silence": True}),
+    "gated": Preset("pulls 68 % of the channel gates shut (ours)", base=False, recipe={"gate_target": 0.68}),
+    "sparse": Preset("learns which weights are 0 (L0)", base=False, network={"sparsity": "l0"}),
+}  # fmt: skip
 
 
-def find(name: str) -> Preset:
-    """Return a preset by name. Raises UsageError."""
-    if name not in PRESETS:
-        near = difflib.get_close_matches(name, PRESETS, n=1)
-        hint = f"did you mean '{near[0]}'?" if near else f"the presets are {', '.join(PRESETS)}"
-        raise UsageError(f"unknown preset {name!r}", hint=hint)
-    return PRESETS[name]
+def find(text: str) -> Preset:
+    """Return the sum of the words of `text`, joined by +: a base, then additions. Raises UsageError."""
+    words = text.split("+")
+    for word in words:
+        if word not in PRESETS:
+            raise UsageError(f"unknown preset {word!r}", hint=nearest(word, PRESETS))
+    bases = [word for word in words if PRESETS[word].base]
+    if bases != words[:1] or len(set(words)) < len(words):
+        known = ", ".join(name for name, preset in PRESETS.items() if preset.base)
+        raise UsageError(
+            f"preset {text!r} is not one base and additions", hint=f"begin with one of {known}; e.g. spquant+adaptive"
+        )
+    chosen = [PRESETS[word] for word in words]
+    return Preset(
+        "; ".join(preset.summary for preset in chosen),
+        network={key: value for preset in chosen for key, value in preset.network.items()},
+        recipe={key: value for preset in chosen for key, value in preset.recipe.items()},
+        flow=chosen[0].flow,
+    )

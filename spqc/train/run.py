@@ -1,67 +1,160 @@
-"""One training run from a preset to a checkpoint and a report."""
+"""One training run from the words of a command to a checkpoint and a report."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from spqc.errors import OutputError, UsageError
 from spqc.nn import checkpoint, models
 
-from . import digits, presets
-from .loop import TrainReport, accuracy, fit, layer_reports
+from . import flows, processes, recipes, settings, source, state
+from .batches import held_out
+from .evaluation import LayerReport, accuracy, layer_reports
+from .loop import Session
+from .processes import Processes
+from .settings import Settings
+from .state import Files
 
-DATA_SETS = ("digits",)
+
+@dataclass(frozen=True)
+class TrainReport:
+    """What a training run reached; accuracies in [0, 1]; `path` and `best_path` are the checkpoints, or None.
+
+    best_accuracy, best_epoch: of the epoch with the greatest accuracy on `chosen_by` (validation or test samples).
+    first: whether this process is the one that reports.
+    """
+
+    name: str
+    data: str
+    preset: str
+    epochs: int
+    seed: int
+    train_accuracy: float
+    test_accuracy: float
+    best_accuracy: float
+    best_epoch: int
+    chosen_by: str
+    layers: tuple[LayerReport, ...]
+    path: str | None
+    best_path: str | None
+    first: bool = True
+
+    @property
+    def spike_rate(self) -> float:
+        """Return the mean spike rate over the layers."""
+        return sum(layer.spike_rate for layer in self.layers) / max(len(self.layers), 1)
 
 
 def train(
     name: str = "digits",
     *,
+    data: str | None = None,
+    root: str | os.PathLike[str] | None = None,
     preset: str = "quant",
+    options: Mapping[str, Any] | None = None,
     epochs: int | None = None,
+    batch: int | None = None,
     seed: int = 0,
+    device: str = "cpu",
+    amp: bool = False,
+    resume: bool = False,
+    log_dir: str | os.PathLike[str] | None = None,
+    save_seconds: float = 600.0,
+    workers: int = 0,
     out: str | os.PathLike[str] | None = None,
 ) -> TrainReport:
-    """Train the model `name` on its data set and write a checkpoint to `out`; the same arguments give the same weights.
+    """Train the model `name` and write a checkpoint to `out`; the same arguments give the same weights.
 
-    Raises UsageError for an unknown name or preset, OutputError if `out` cannot be written.
+    data: the name of a data set, with options as in `synthetic-events{steps=4}`; the model's own unless told.
+    options: fields of the recipe and of the network by name, over those of the preset; see docs/training.md.
+    Raises UsageError for an unknown name or preset, OutputError if `out` cannot be written, ModelError if the loss
+    is no longer finite.
     """
-    if name not in DATA_SETS:
-        raise UsageError(f"there is no data set for {name!r}", hint=f"spqc trains {', '.join(DATA_SETS)}")
-    chosen = presets.find(preset)
-    rounds = chosen.epochs if epochs is None else epochs
-    if rounds < 0:
-        raise UsageError(f"epochs must be 0 or more, not {rounds}")
-    if out is not None:
-        _require_writable(Path(out))
-    data = digits.load()
-    with _one_thread():
-        network = models.create(name, **chosen.network, seed=seed)
-        fit(network, data, chosen, rounds, seed)
-        if out is not None:
-            checkpoint.save(network, out)
-        return TrainReport(
-            name=name,
-            preset=preset,
-            epochs=rounds,
-            seed=seed,
-            train_accuracy=accuracy(network, data.train_images, data.train_labels),
-            test_accuracy=accuracy(network, data.test_images, data.test_labels),
-            layers=layer_reports(network, data.test_images),
-            path=None if out is None else str(out),
+    if name not in models.available():
+        models.option_names(name)  # raises, with the nearest name
+    files = None if out is None else Files(_writable(Path(out)))
+    named = source.parse(data or recipes.default_data(name))
+    chosen = {**(options or {}), **_given(epochs=epochs, batch=batch)}
+    top = {"seed": seed, "device": _device(device), "amp": amp, "processes": processes.count()}
+    wanted = settings.resolve(name, named.text, preset, chosen, **top)
+    with _one_thread(), processes.joined(device) as (together, own_device):
+        train_set, test_set, facts = source.open_both(named, wanted, None if root is None else Path(root))
+        network = models.create(name, **settings.network_options(wanted, facts)).to(own_device)
+        kept, held = held_out(train_set, wanted.recipe.validation, seed)
+        session = Session(
+            wanted, network, kept, held or test_set, "validation" if held else "test", together, own_device, files,
+            None if log_dir is None else Path(log_dir), save_seconds, workers, _resumed(wanted, files, resume),
+        )  # fmt: skip
+        flows.FLOWS[wanted.flow](session)
+        return _finish(session, train_set, test_set)
+
+
+def _finish(session: Session, train_set: Any, test_set: Any) -> TrainReport:
+    network, wanted, files, together = session.network, session.settings, session.files, session.processes
+    together.align(network)
+    if files is not None and together.first:
+        checkpoint.save(network, files.out)
+        files.state.unlink(missing_ok=True)
+    best = files is not None and session.best_epoch > 0
+    return TrainReport(
+        name=wanted.model,
+        data=wanted.data,
+        preset=wanted.preset,
+        epochs=wanted.recipe.epochs,
+        seed=wanted.seed,
+        train_accuracy=accuracy(network, train_set, together),
+        test_accuracy=accuracy(network, test_set, together),
+        best_accuracy=max(session.best, 0.0),
+        best_epoch=session.best_epoch,
+        chosen_by=session.judged_by,
+        layers=layer_reports(network, test_set),
+        path=str(files.out) if files else None,
+        best_path=str(files.best) if files and best else None,
+        first=together.first,
+    )
+
+
+def _resumed(wanted: Settings, files: Files | None, resume: bool) -> state.Snapshot | None:
+    """Return where to go on, or None to start; UsageError where there is nothing to resume."""
+    if not resume:
+        return None
+    if files is None:
+        raise UsageError("there is nothing to resume without a file", hint="name the checkpoint with --out")
+    if files.state.exists():
+        return state.load(wanted, files.state)
+    if files.out.exists():
+        raise UsageError(
+            "there is nothing to resume: the training has finished", str(files.out), "start anew without --resume"
         )
+    return None  # killed before the first save
 
 
-def _require_writable(path: Path) -> None:
-    """Raise OutputError now rather than after the training."""
+def _given(**values: Any) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _device(device: str) -> str:
+    if device not in ("cpu", "cuda"):
+        raise UsageError(f"the device is cpu or cuda, not {device!r}")
+    if device == "cuda" and not torch.cuda.is_available():
+        raise UsageError("this torch finds no CUDA device", hint="leave out --device, or install a CUDA build of torch")
+    return device
+
+
+def _writable(path: Path) -> Path:
+    """Return the path; raises OutputError now rather than after the training."""
     if path.is_dir() or not os.access(path.parent, os.W_OK):
         raise OutputError(
             "the checkpoint cannot be written there", where=str(path), hint="name a file in a folder of yours"
         )
+    return path
 
 
 @contextmanager
@@ -73,3 +166,6 @@ def _one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+__all__ = ["Processes", "TrainReport", "train"]

@@ -21,6 +21,16 @@ def available() -> list[str]:
     return sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_"))
 
 
+def option_names(name: str) -> set[str]:
+    """Return the names of every option that `create` takes for a model. Raises UsageError for an unknown model."""
+    return config.option_names() | {field.name for field in dataclasses.fields(_find(name).Options)}
+
+
+def defaults(name: str) -> dict[str, Any]:
+    """Return the options that a model sets unless told otherwise."""
+    return dict(_find(name).DEFAULTS)
+
+
 def create(name: str, **options: Any) -> SpikingNetwork:
     """Return a fresh network in evaluation mode; the same options give the same weights, whatever the global seeds.
 
@@ -30,7 +40,7 @@ def create(name: str, **options: Any) -> SpikingNetwork:
     """
     model = _find(name)
     own = {field.name for field in dataclasses.fields(model.Options)}
-    config.require_known(options, config.option_names() | own, f"model '{name}'")
+    config.require_known(options, option_names(name), f"model '{name}'")
     chosen = {**model.DEFAULTS, **options}
     network_options = config.parse(chosen)
     model_options = model.Options(**{key: value for key, value in chosen.items() if key in own})

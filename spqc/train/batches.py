@@ -1,0 +1,127 @@
+"""The order of the samples, the batches of an epoch, and what a process gets of each."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from . import augment
+from .data import DataSet
+from .processes import Processes
+
+Codes = npt.NDArray[np.uint8]
+
+
+@dataclass
+class Order:
+    """The place in a training: epoch, batches done in it, and the generator at its start and now.
+
+    Every process draws the same numbers, so that the generator of one is that of all.
+    """
+
+    generator: np.random.Generator
+    start: str
+    epoch: int = 0
+    batch: int = 0
+
+    @classmethod
+    def fresh(cls, seed: int) -> Order:
+        """Return the place before the first batch."""
+        generator = np.random.default_rng(seed)
+        return cls(generator, _state(generator))
+
+    def plain(self) -> dict[str, Any]:
+        """Return the place as plain values."""
+        return {"epoch": self.epoch, "batch": self.batch, "start": self.start, "now": _state(self.generator)}
+
+    @classmethod
+    def from_plain(cls, plain: dict[str, Any]) -> Order:
+        """Return the place that `plain` described."""
+        generator = np.random.default_rng()
+        generator.bit_generator.state = json.loads(plain["now"])
+        return cls(generator, plain["start"], plain["epoch"], plain["batch"])
+
+    def permutation(self, count: int) -> npt.NDArray[np.int64]:
+        """Return the order of this epoch's samples, drawn again from `start` when resuming inside an epoch."""
+        if self.batch == 0:
+            self.start = _state(self.generator)
+            return self.generator.permutation(count)
+        again = np.random.default_rng()
+        again.bit_generator.state = json.loads(self.start)
+        return again.permutation(count)
+
+    def next_epoch(self) -> None:
+        """Move to the start of the next epoch."""
+        self.epoch, self.batch = self.epoch + 1, 0
+
+
+def training_batches(
+    data: DataSet, order: Order, size: int, kind: str, processes: Processes, workers: int
+) -> Iterator[tuple[Codes, Tensor]]:
+    """Yield (codes, labels) of the rest of this epoch; who takes them counts `order.batch` up after each."""
+    permutation = order.permutation(len(data))
+    chosen = [permutation[start : start + size] for start in range(0, len(data), size)][order.batch :]
+    for whole, (codes, labels) in zip(
+        chosen, _load(data, [processes.share(part) for part in chosen], workers), strict=True
+    ):
+        moves = augment.draw(kind, order.generator, len(whole))
+        yield augment.apply(kind, codes, processes.share(moves)), labels
+
+
+def evaluation_batches(
+    data: DataSet, size: int, processes: Processes, workers: int = 0
+) -> Iterator[tuple[Codes, Tensor]]:
+    """Yield (codes, labels) of every sample of this process's part, in order."""
+    own = np.arange(len(data))[processes.rank :: processes.count]
+    yield from _load(data, [own[start : start + size] for start in range(0, len(own), size)], workers)
+
+
+def batch_count(data: DataSet, size: int) -> int:
+    """Return the number of batches of an epoch."""
+    return -(-len(data) // size)
+
+
+def held_out(data: DataSet, share: float, seed: int) -> tuple[DataSet, DataSet | None]:
+    """Return the training set without, and the part with, a share of samples chosen by the seed."""
+    count = round(share * len(data))
+    if count == 0:
+        return data, None
+    order = np.random.default_rng([seed, 1]).permutation(len(data))
+    return data.subset(np.sort(order[count:])), data.subset(np.sort(order[:count]))
+
+
+class _Batches(torch.utils.data.Dataset[Any]):
+    """A data set whose items are whole batches, for torch's loader."""
+
+    def __init__(self, data: DataSet, parts: Sequence[npt.NDArray[np.int64]]) -> None:
+        self.data, self.parts = data, parts
+
+    def __len__(self) -> int:
+        return len(self.parts)
+
+    def __getitem__(self, index: int) -> tuple[Codes, Tensor]:
+        codes, labels = self.data.arrays(self.parts[index])
+        return codes, torch.from_numpy(np.asarray(labels, np.int64))
+
+
+def _load(data: DataSet, parts: Sequence[npt.NDArray[np.int64]], workers: int) -> Iterator[tuple[Codes, Tensor]]:
+    batches = _Batches(data, parts)
+    if workers == 0:
+        return (batches[index] for index in range(len(batches)))
+    return iter(DataLoader(batches, batch_size=None, num_workers=workers, collate_fn=_as_is))
+
+
+def _as_is(batch: Any) -> Any:
+    return batch
+
+
+def _state(generator: np.random.Generator) -> str:
+    return json.dumps(generator.bit_generator.state)

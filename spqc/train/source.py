@@ -1,0 +1,88 @@
+"""The data of a training: a name with options, its two splits, and what they say about the network."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from spqc.errors import UsageError
+from spqc.nn import models
+from spqc.options import build, format_call, split_call
+
+from . import data
+from .data import DataSet
+from .data.dataset import in_memory
+from .settings import Settings
+
+_MEMORY = 1 << 28
+
+
+@dataclass(frozen=True)
+class Named:
+    """A data set that was named, its options read, and one text for them all."""
+
+    name: str
+    options: dict[str, Any] = field(default_factory=dict)
+    text: str = ""
+
+
+def parse(text: str) -> Named:
+    """Return what `name` or `name{key=value ...}` says. Raises UsageError."""
+    name, values = split_call(text)
+    chosen: Any = build(data.find(name).options, name, values)
+    given = {key.replace("-", "_"): getattr(chosen, key.replace("-", "_")) for key in values}
+    return Named(name, given, format_call(name, chosen))
+
+
+def open_both(named: Named, settings: Settings, root: Path | None) -> tuple[DataSet, DataSet, dict[str, Any]]:
+    """Return the training set, the test set, and the network options that the data decide.
+
+    A data set of moving frames is read with as many of them as the network has steps, where it can be asked to.
+    """
+    options = dict(named.options)
+    can = {entry.name for entry in dataclasses.fields(data.find(named.name).options)}
+    steps = settings.network.get("steps")
+    if "steps" in can and "steps" not in options and steps is not None:
+        options["steps"] = steps
+    train, test = (_kept(data.load(named.name, root, split, **options)) for split in _splits(named.name))
+    return train, test, _facts(train, settings)
+
+
+def _kept(found: DataSet) -> DataSet:
+    """Return a small data set with its samples in memory: reading or drawing them again every epoch takes longer."""
+    if len(found) * int(np.prod(found.sample_shape)) > _MEMORY:
+        return found
+    return dataclasses.replace(found, read=in_memory(found.arrays()[0]))
+
+
+def _splits(name: str) -> tuple[str, str]:
+    splits = data.find(name).splits
+    if "train" not in splits:
+        raise UsageError(f"the data set '{name}' has no training split", hint=f"it has {', '.join(splits)}")
+    return "train", "test" if "test" in splits else splits[-1]
+
+
+def _facts(train: DataSet, settings: Settings) -> dict[str, Any]:
+    facts: dict[str, Any] = {
+        "in_shape": train.shape,
+        "classes": train.classes,
+        "input": train.encoding,
+        "coding": "direct" if train.steps is None else "frames",
+    }
+    if train.steps is not None:
+        if settings.network.get("steps", train.steps) != train.steps:
+            wanted = settings.network["steps"]
+            raise UsageError(
+                f"the samples of '{train.name}' have {train.steps} frames, and the network {wanted} steps",
+                hint=f"--set steps={train.steps}",
+            )
+        facts["steps"] = train.steps
+    wanted_shape = settings.network.get("in_shape")
+    if wanted_shape is not None and tuple(wanted_shape) != tuple(train.shape):
+        raise UsageError(f"the frames of '{train.name}' have shape {list(train.shape)}, not {list(wanted_shape)}")
+    known = models.option_names(settings.model)
+    return {key: value for key, value in facts.items() if key in known}
