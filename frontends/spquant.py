@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import reduce
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -171,6 +172,8 @@ class _Lowering:
             return self.build.op(ops.MaxPool, x, origin=origin, kernel=layer.kernel, stride=layer.stride)[0]
         if kind == "Flatten":
             return self.build.op(ops.Flatten, x, origin=origin)[0]
+        if kind == "Add":
+            return reduce(lambda total, more: self.build.op(ops.Add, total, more, origin=origin)[0], reads)
         if kind in ("SpikingConv2d", "SpikingLinear"):
             return self._spiking(index, layer, x, reads[-1], origin)
         raise ModelError(f"there is no operator for {kind}", origin)

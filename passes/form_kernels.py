@@ -76,6 +76,7 @@ def _region(graph: Graph, first: Op, taken: set[str]) -> tuple[Op, ...]:
             isinstance(follower, _FOLLOWERS)
             and follower.out.name not in taken
             and follower.inputs[0] == region[-1].out
+            and region[-1].out not in follower.inputs[1:]  # x + x reads x from memory
         ):
             region.append(follower)
             if isinstance(follower, Spiking):

@@ -1,4 +1,4 @@
-"""Give every weighted sum the narrowest width that its actual weights prove safe."""
+"""Give every sum the narrowest width that actual weights and ranges prove safe."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import ClassVar
 
 from spqc.contracts import Module, Pass
 from spqc.ir import Graph, Op, Value
-from spqc.ir.ops import Bias, Conv2d, Linear
+from spqc.ir.ops import Add, Bias, Conv2d, Linear
 from spqc.ir.ranges import bounds
 from spqc.ir.rewrite import retype
-from spqc.ir.types import signed_type
+from spqc.ir.types import signed_type, unsigned_type
 
 
 @dataclass(frozen=True)
 class NarrowAccumulators(Pass):
-    """Declare each sum at the width that the sums of its positive and negative weights need."""
+    """Declare each sum at the width that its weights (or the greatest codes of a stream of integers) need."""
 
     name: ClassVar[str] = "narrow-accumulators"
 
@@ -27,6 +27,8 @@ class NarrowAccumulators(Pass):
 
 
 def _narrowed(graph: Graph, op: Op) -> Op:
+    if isinstance(op, Add) and op.counts:
+        return _declared(op, *_extremes(graph, op.out))
     if not isinstance(op, Conv2d | Linear) or op.inputs[1].name not in graph.data:
         return op
     low, high = _extremes(graph, op.out)
@@ -34,9 +36,14 @@ def _narrowed(graph: Graph, op: Op) -> Op:
     if isinstance(follower, Bias):  # the sum with its bias shares the accumulator
         after = _extremes(graph, follower.out)
         low, high = min(low, after[0]), max(high, after[1])
-    declared = op.out.type
-    narrow = signed_type(low, high, declared.shape, declared.clock, declared.scale)
-    return op if narrow == declared else replace(op, outputs=(Value(op.out.name, narrow),))
+    return _declared(op, low, high)
+
+
+def _declared(op: Op, low: int, high: int) -> Op:
+    """Return the operator with the narrowest result of its own signedness."""
+    old = op.out.type
+    bits = (unsigned_type(high, ()) if old.encoding == "uint" else signed_type(low, high, ())).bits
+    return op if bits == old.bits else replace(op, outputs=(Value(op.out.name, replace(old, bits=bits)),))
 
 
 def _extremes(graph: Graph, value: Value) -> tuple[int, int]:

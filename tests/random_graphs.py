@@ -47,6 +47,21 @@ class Maker:
         x = self.head(x)
         return self.build.graph(x)
 
+    def stream(self, layers: int = 3) -> Graph:
+        """Return a network whose layers read, and add their spikes to, one stream of integers."""
+        channels, side = int(self.pick(1, 3, 17)), int(self.pick(4, 6))
+        x = total = self.build.input("x", Type("spike", 1, (channels, side, side)))
+        for index in range(layers):
+            w = self.weight(f"w{index}", (channels, channels, 3, 3))
+            (n,) = self.build.op(Conv2d, total, w, origin=f"layers.{index} (Block)", padding=1)
+            s = self.neuron(total, n, self.pick(None, x), index, f"layers.{index} (Block)")
+            (total,) = self.build.op(Add, *self.pick((total, s), (s, total), (s, x)), origin=f"add.{index} (Add)")
+            if index == 0 and self.rng.random() < 0.5:
+                (total,) = self.build.op(Add, total, total, origin="twice (Add)")
+        if self.rng.random() < 0.5:
+            (total,) = self.build.op(self.pick(MaxPool, SumPool), total)
+        return self.build.graph(self.head(total))
+
     def input(self) -> Value:
         shape = (int(self.pick(1, 2, 3)), int(self.pick(1, 5, 8)), int(self.pick(4, 7)))
         if self.rng.random() < 0.3:

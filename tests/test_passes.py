@@ -50,7 +50,12 @@ def projected(seed: int) -> Graph:
     return build.graph(*build.op(Linear, flat, head))
 
 
-NETWORKS = {"random": lambda seed: Maker(seed).graph(3), "projected": projected}
+def branched(seed: int) -> Graph:
+    """Return a random network whose layers add their spikes to an integer stream that the next layer reads."""
+    return Maker(seed).stream()
+
+
+NETWORKS = {"random": lambda seed: Maker(seed).graph(3), "projected": projected, "branched": branched}
 
 
 @cache

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from .graph import Graph
 from .op import Op
-from .ops import Bias, Conv2d, Flatten, GlobalSum, Linear, MaxPool, Repeat, SumPool
+from .ops import Add, Bias, Conv2d, Flatten, GlobalSum, Linear, MaxPool, Repeat, SumPool
 
 Bounds = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
 
@@ -30,6 +30,10 @@ def bounds(graph: Graph, name: str) -> Bounds:
         low, high = bounds(graph, op.inputs[0].name)
         extra = graph.data[op.inputs[1].name].astype(np.int64)
         return low + extra, high + extra
+    if isinstance(op, Add) and op.counts:
+        low, high = bounds(graph, op.inputs[0].name)
+        more_low, more_high = bounds(graph, op.inputs[1].name)
+        return low + more_low, high + more_high
     if isinstance(op, Repeat | MaxPool):
         return bounds(graph, op.inputs[0].name)
     if isinstance(op, Flatten):

@@ -89,6 +89,11 @@ def unsigned_type(high: int, shape: tuple[int, ...], clock: Clock = "step", scal
     return Type("uint", max(int(high).bit_length(), 1), shape, clock, scale)
 
 
+def integer_type(low: int, high: int, shape: tuple[int, ...], clock: Clock = "step", scale: float = 1.0) -> Type:
+    """Return the narrowest integer type that holds [low, high]: unsigned where nothing is negative."""
+    return unsigned_type(high, shape, clock, scale) if low >= 0 else signed_type(low, high, shape, clock, scale)
+
+
 def state_type(low: int, high: int, shape: tuple[int, ...]) -> Type:
     """Return the type of a membrane whose level codes are low..high (0 is the level 0)."""
     if (low, high) == (-1, 1):

@@ -16,6 +16,7 @@ from . import config as network_config
 from . import overrides
 from .classifier import Classifier
 from .config import NetworkOptions
+from .joins import Add
 from .layers import LayerOptions, Residual, SpikingConv2d, SpikingLinear
 from .masks import ChannelGate
 from .network import NetworkSignature, SpikingNetwork
@@ -41,6 +42,7 @@ _KEYS: dict[str, frozenset[str]] = {
     "avg_pool": frozenset({"kernel", "stride"}),
     "max_pool": frozenset({"kernel", "stride"}),
     "flatten": frozenset(),
+    "add": frozenset(),
 }
 
 
@@ -88,8 +90,7 @@ class _Features:
         """Find what a layer reads. Raises ModelError with its place."""
         try:
             numbers = self.routes.add(spec)
-            if len(numbers) > 1 and spec.get("residual", "none") == "none":
-                raise ModelError(f"a {spec['op']} reads one layer, not {len(numbers)}")
+            _check_reads(spec, len(numbers))
         except ModelError as error:
             raise _placed(error, index, spec) from None
         self.reads = [self.signals[number] for number in numbers]
@@ -97,6 +98,9 @@ class _Features:
 
     def topology(self, result: tuple[int, ...]) -> Topology:
         """Return the routes of the layers; the classifier, routed last, is none of them."""
+        unread = set(range(1, len(self.signals))) - {n for reads in self.routes.sources for n in reads}
+        if unread:
+            raise ModelError("nothing reads what this layer emits", f"layer {min(unread) - 1}", "leave the layer out")
         return Topology(tuple(self.routes.sources[: len(self.layers)]), result[0])
 
     def _make(self, spec: Spec) -> nn.Module:
@@ -106,6 +110,7 @@ class _Features:
             "avg_pool": lambda: SumPool2d(self.signal, *_window(spec)),
             "max_pool": lambda: MaxPool2d(self.signal, *_window(spec)),
             "flatten": lambda: Flatten(self.signal),
+            "add": lambda: Add(self.reads),
         }
         return makers[spec["op"]]()
 
@@ -134,6 +139,16 @@ class _Features:
             _synapse_options(spec, self.options), _neuron_options(spec, self.options), self.options.masks, residual
         )
         return options, None if residual == "none" else self.reads[1]
+
+
+def _check_reads(spec: Spec, count: int) -> None:
+    if spec["op"] == "add":
+        if count < 2:
+            raise ModelError(
+                "an add reads two layers or more", hint='name them: {"op": "add", "from": ["stem", "branch"]}'
+            )
+    elif count > 1 and spec.get("residual", "none") == "none":
+        raise ModelError(f"a {spec['op']} reads one layer, not {count}")
 
 
 def _neuron_options(spec: Spec, options: NetworkOptions) -> NeuronOptions:

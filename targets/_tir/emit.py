@@ -9,7 +9,7 @@ import tvm
 from tvm.tirx.script import builder as T
 
 from spqc.ir import Graph, Type, Value
-from spqc.ir.ops import Affine, Conv2d, Linear, MaxPool, Neuron, Spiking, SumPool
+from spqc.ir.ops import Add, Affine, Conv2d, Linear, MaxPool, Neuron, Spiking, SumPool
 from spqc.ir.program import Kernel, Program
 
 from .choice import strategies
@@ -116,6 +116,8 @@ def _reason(op: object) -> str:
     if isinstance(op, Linear):
         low, high = op.type_of(0).range
         return "" if low >= 0 and high < 2**31 else "its input is not a small unsigned integer"
+    if isinstance(op, Add) and op.counts and op.out.type.bits > 32:
+        return "its sum is wider than 32 bits"
     if isinstance(op, Neuron | Affine) and op.outputs[0].type.encoding == "float":
         return "it computes in floating point: no table or fixed-point form was found for it"
     if isinstance(op, Neuron) and op.type_of(0).encoding == "float":

@@ -95,6 +95,8 @@ class Tail:
             return select(x > self.vectors[op.inputs[1].name], constant(1, "int32"), constant(0, "int32"))
         if isinstance(op, Affine):
             return cast(x, "int64") * self.vectors[op.inputs[1].name] + self.vectors[op.inputs[2].name]
+        if isinstance(op, Add) and op.counts:
+            return x + self._operand(op.inputs[1], spot, self.dtype)
         if isinstance(op, Add):
             ratio = round(op.type_of(1).scale / op.type_of(0).scale)
             other = self._operand(op.inputs[1], spot, "int64")

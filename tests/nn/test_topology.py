@@ -27,9 +27,10 @@ def test_without_names_each_layer_reads_the_one_before() -> None:
 
 
 def test_from_names_an_earlier_layer_or_the_input() -> None:
-    net = network(CONV | {"name": "stem"}, CONV | {"from": "input"}, CONV | {"from": "stem"}, HEAD | {"from": "stem"})
-    assert net.topology.sources[:3] == ((0,), (0,), (1,))
-    assert net.topology.sources[3] == (1,), "the flatten before the head took its route"
+    branches = [CONV | {"name": "a"}, CONV | {"from": "input", "name": "b"}, CONV | {"from": "a", "name": "c"}]
+    net = network(*branches, {"op": "add", "from": ["c", "b"], "name": "sum"}, HEAD | {"from": "sum"})
+    assert net.topology.sources == ((0,), (0,), (1,), (3, 2), (4,))
+    assert net.topology.result == 5, "the flatten before the head took its route"
 
 
 def test_a_residual_branch_by_span_equals_one_by_name() -> None:
@@ -82,6 +83,7 @@ REFUSED = [
         "project",
     ),
     ([{"op": "flatten"}, {"op": "linear", "out": 4, "from": "input"}, HEAD], "reads a vector", "flatten"),
+    ([CONV | {"name": "a"}, CONV, CONV | {"from": "a"}, HEAD], "nothing reads what this layer emits", "leave"),
 ]
 
 
@@ -94,10 +96,12 @@ def test_what_does_not_join_is_refused_with_its_place(layers: list[dict[str, Any
 
 
 def test_the_classifier_may_read_another_layer() -> None:
-    specs = [CONV | {"name": "stem"}, {"op": "flatten", "name": "flat"}, {"op": "linear", "out": 9}]
-    net = network(*specs, HEAD | {"from": "flat"})
-    assert net.topology.result == 2
-    assert net.classifier.weight.shape == (3, 100)
+    dense = {"op": "linear", "out": 9}
+    specs = [CONV, {"op": "flatten"}, dense | {"name": "a"}, dense | {"name": "b"}]
+    both = {"op": "add", "from": ["a", "b"], "name": "both"}
+    net = network(*specs, both, dense | {"residual": "identity", "name": "c"}, HEAD | {"from": "c"})
+    assert net.topology.result == 6
+    assert net.classifier.weight.shape == (3, 9)
 
 
 def test_routes_resolve_without_a_network() -> None:

@@ -8,7 +8,9 @@ from typing import ClassVar
 import numpy as np
 
 from ..op import Op, joined_clock
-from ..types import Array, Type
+from ..types import Array, Type, integer_type
+
+_COUNTED = ("spike", "uint", "ternary", "int")
 
 
 def per_channel(constant: Array, like: Array) -> Array:
@@ -41,16 +43,33 @@ class Affine(Op):
 
 @dataclass(frozen=True)
 class Add(Op):
-    """x + y, where y is of the same type, or integers that count in their own scale (spikes of a residual path)."""
+    """x + y, where y is of the same type, or integers that count in their own scale (spikes of a residual path).
+
+    Two integers of one scale make an integer stream: spikes and spikes give 0..2.
+    """
 
     name: ClassVar[str] = "add"
+
+    @property
+    def counts(self) -> bool:
+        """Return whether integers are added to integers."""
+        return all(value.type.encoding in _COUNTED for value in self.inputs)
 
     def infer(self) -> tuple[Type, ...]:
         x, y = self.type_of(0), self.type_of(1)
         self.need(x.shape == y.shape, f"adds values of one shape, not {x} and {y}")
+        if self.counts:
+            self.need(x.scale == y.scale, f"adds integers of one scale, not {x} and {y}")
+            low, high = (a + b for a, b in zip(x.range, y.range, strict=True))
+            return (integer_type(low, high, x.shape, joined_clock(x, y), x.scale),)
         same = (x.encoding, x.scale) == (y.encoding, y.scale)
         self.need(same or (x.encoding in ("float", "fixed") and y.is_integer), f"cannot add {y} to {x}")
         return (replace(x, clock=joined_clock(x, y)),)
+
+    def accepts(self, found: Type, index: int) -> bool:
+        """Any width of a sum of integers may be declared: it is a proof's result, not a property of the operands."""
+        wanted = self.infer()[index]
+        return found == (replace(wanted, bits=found.bits) if self.counts else wanted)
 
     def evaluate(self, *arrays: Array) -> tuple[Array, ...]:
         x, y = arrays
