@@ -12,12 +12,14 @@ import numpy as np
 from spqc.contracts import Examples, Frontend, Observation, Source
 from spqc.errors import ModelError, UsageError
 from spqc.ir import Array, Builder, Graph, Type, Value, ops
+from spqc.ir.levels import Ties, midpoints
 from spqc.ir.types import signed_type, state_type
 from spqc.options import format_value
 
 if TYPE_CHECKING:
     from spqc.nn.layers import SpikingLayer
     from spqc.nn.network import SpikingNetwork
+    from spqc.nn.neuron import NeuronConstants
 
 _SUFFIXES = (".pt", ".pth")
 
@@ -129,6 +131,12 @@ def _leaves_lattice(layer: SpikingLayer) -> bool:
     constants = layer.constants()
     carried = (constants.leak * level * 2.0**layer.fraction_bits for level in constants.levels)
     return any(not value.is_integer() for value in carried)
+
+
+def _middles(constants: NeuronConstants, ties: Ties) -> tuple[float, ...]:
+    """Return where the quantiser climbs, or nothing where that is half-way between the levels."""
+    middles = tuple(middle for middle, _ in constants.middles)
+    return () if middles == tuple(middle for middle, _ in midpoints(constants.levels, ties)) else middles
 
 
 def _codes(states: Array, levels: tuple[float, ...]) -> Array:
@@ -254,9 +262,10 @@ class _Lowering:
             ties=options.ties,
             silence=options.silence,
             input_scale=options.input_scale,
+            middles=_middles(constants, options.ties),
         )
         self.build.nexts.append(following)
-        kept = constants.levels[zero + low :]
+        kept = tuple(level * constants.unit for level in constants.levels[zero + low :])
         self.build.notes += [(f"levels.features.{index}", format_value(kept)), (f"low.features.{index}", str(low))]
         return spike
 

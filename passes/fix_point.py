@@ -13,7 +13,6 @@ import numpy as np
 
 from spqc.contracts import Module, Pass
 from spqc.ir import Array, Graph, Op, Value
-from spqc.ir.levels import midpoints
 from spqc.ir.ops import Add, Affine, Gate, Neuron, SpatialMask
 from spqc.ir.ranges import bounds
 from spqc.ir.rewrite import retype, with_data
@@ -71,7 +70,7 @@ def _reals(graph: Graph, neuron: Neuron, cone: list[Op]) -> Array:
     found = [np.asarray(graph.data[name], np.float64).ravel() for name in constants]
     scales = [v.type.scale for op in cone if isinstance(op, Add) for v in op.inputs if v.type.is_integer]
     masks = [op.threshold for op in cone if isinstance(op, SpatialMask)]
-    middles = [middle for middle, _ in midpoints(neuron.levels, neuron.ties)]
+    middles = [middle for middle, _ in neuron.quantiser]
     own = [neuron.threshold, *middles, *neuron.levels, *(neuron.leak * level for level in neuron.levels)]
     charge = np.concatenate([*found, np.array([*scales, *masks], np.float64)])
     return np.concatenate([charge, charge * neuron.input_scale, np.array(own, np.float64)])

@@ -92,7 +92,10 @@ class _Staircase:
         for op in self.chain.ops:
             extra = [self._operand(v, found, identity, gate, n) for v in op.inputs[1:]]
             found[op.out.name] = op.evaluate(found[op.inputs[0].name], *extra)[0]
-        spike, following = self.neuron.evaluate(found[self.neuron.inputs[0].name], code)
+        return self.rank(*self.neuron.evaluate(found[self.neuron.inputs[0].name], code))
+
+    def rank(self, spike: Array, following: Array) -> Array:
+        """Return the place of outcomes on the ladder."""
         rank = {outcome: index for index, outcome in enumerate(self.ladder)}
         lookup = np.array([[rank.get((s, c), -1) for c in self.codes] for s in (0, 1)])
         return np.asarray(lookup[spike, following - self.neuron.low])
@@ -105,22 +108,76 @@ class _Staircase:
         return np.asarray(self.graph.data[value.name]).astype(value.type.dtype)
 
 
+@dataclass(frozen=True)
+class _Table:
+    """What was found for one neuron: thresholds [row, step, channel] and how to read them."""
+
+    theta: Array
+    direction: Array
+    identities: int
+    rest: tuple[int, ...]
+    carry: tuple[int, ...]
+
+
 def _fold(graph: Graph, neuron: Neuron, limit: int) -> Graph:
     chain = _chain(graph, neuron)
     if chain is None or neuron.leak < 0:
         return graph
     identities = _identities(graph, chain)
     stairs = _Staircase(graph, chain, neuron)
-    rows, steps = len(stairs.codes) * identities, len(stairs.ladder) - 1
+    carry = _carry(graph, stairs)
+    rows, steps = 1 if carry else len(stairs.codes) * identities, len(stairs.ladder) - 1
     if rows * steps > limit:
         return graph
-    scale = graph.data[chain.ops[0].inputs[1].name]
-    direction = np.where(scale < 0, -1, 1).astype(np.int64)
-    theta = _thresholds(stairs, direction, identities, steps, *_range(graph, chain.n, direction))
     rest = _rest(stairs, identities) if chain.gate is not None else ()
     if rest is None:
         return graph
-    return _replace_neuron(graph, neuron, chain, stairs, theta, direction, identities, rest)
+    scale = graph.data[chain.ops[0].inputs[1].name]
+    direction = np.where(scale < 0, -1, 1).astype(np.int64)
+    if carry:
+        theta = _shared_thresholds(graph, stairs, carry, steps)
+    else:
+        theta = _thresholds(stairs, direction, identities, steps, *_range(graph, chain.n, direction))
+    return _replace_neuron(graph, neuron, chain, stairs, _Table(theta, direction, identities, rest, carry))
+
+
+def _carry(graph: Graph, stairs: _Staircase) -> tuple[int, ...]:
+    """Return what each state adds to n, where the charge is exactly `input_scale * (n + b + carry)`; else nothing.
+
+    So it is where batch norm is 1 * n + integers, states carry integers, and no sum can leave the float's integers.
+    """
+    chain, neuron = stairs.chain, stairs.neuron
+    affine = chain.ops[0]
+    if any(not isinstance(op, Affine | Gate) for op in chain.ops) or neuron.silence in ("spikes", "sticky"):
+        return ()
+    gain, offset = (graph.data[v.name].astype(np.float64) for v in affine.inputs[1:])
+    carried = neuron.carried(np.zeros(1, affine.out.type.dtype)).astype(np.float64) / neuron.input_scale
+    exact = (gain == 1.0).all() and (offset == np.rint(offset)).all() and (carried == np.rint(carried)).all()
+    low, high = bounds(graph, chain.n.name)
+    greatest = float(np.abs(carried).max() + np.abs(offset).max() + max(-int(low.min()), int(high.max())))
+    mantissa = 2.0 ** (24 if affine.out.type.bits == 32 else 53)
+    if not exact or greatest * max(1.0, neuron.input_scale) >= mantissa:
+        return ()
+    zero = neuron.levels.index(0.0)
+    return tuple(int(carried[zero + code]) for code in stairs.codes)
+
+
+def _shared_thresholds(graph: Graph, stairs: _Staircase, carry: tuple[int, ...], steps: int) -> Array:
+    """Return theta[0, k, c] of n + carry; one channel for all where no channel has an offset of its own."""
+    neuron = stairs.neuron
+    offset = graph.data[stairs.chain.ops[0].inputs[2].name].astype(np.int64)
+    low, high = bounds(graph, stairs.chain.n.name)
+    first = np.full((steps, 1), int(low.min()) + min(carry) + int(offset.min()))
+    last = np.full((steps, 1), int(high.max()) + max(carry) + int(offset.max()) + 1)
+    wanted, rest = np.arange(steps)[:, None], np.zeros((steps, 1), np.int64)
+    while (active := first < last).any():
+        middle = (first + last) // 2
+        charge = middle.astype(neuron.type_of(0).dtype)
+        passed = stairs.rank(*neuron.evaluate(charge, rest)) > wanted
+        last = np.where(active & passed, middle, last)
+        first = np.where(active & ~passed, middle + 1, first)
+    per_channel = last[None] - offset
+    return per_channel[:, :, :1] if (offset == offset[0]).all() else per_channel
 
 
 def _identities(graph: Graph, chain: _Chain) -> int:
@@ -174,11 +231,9 @@ def _replace_neuron(
     neuron: Neuron,
     chain: _Chain,
     stairs: _Staircase,
-    theta: Array,
-    direction: Array,
-    identities: int,
-    rest: tuple[int, ...],
+    table: _Table,
 ) -> Graph:
+    theta, direction = table.theta, table.direction
     stem = "@theta." + neuron.outputs[0].name[1:]
     type_ = signed_type(int(theta.min()), int(theta.max()), theta.shape)
     constants = [Value(stem, replace(type_, clock="const"))]
@@ -198,9 +253,10 @@ def _replace_neuron(
         neuron.origin,
         following=tuple(code for _, code in stairs.ladder),
         fires=len(stairs.codes),
-        identities=identities,
-        rest=rest,
+        identities=table.identities,
+        rest=table.rest,
         reads=tuple(extra),
+        carry=table.carry,
     )
     return replace(
         graph,

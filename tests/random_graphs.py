@@ -117,6 +117,8 @@ class Maker:
         a = self.build.constant(f"a{index}", Type("float", bits, (channels,)), gamma.astype(dtype))
         beta = self.rng.normal(0.2, 0.5, channels).astype(dtype)
         b = self.build.constant(f"b{index}", Type("float", bits, (channels,)), beta)
+        if self.rng.random() < 0.1 and identity is None:
+            return self.lattice_neuron(n, index, origin)
         (x,) = self.build.op(Affine, n, a, b, origin=origin)
         if identity is not None:
             (x,) = self.build.op(Add, x, identity, origin=origin)
@@ -141,6 +143,22 @@ class Maker:
         low = 0 if silence == "state" else -levels.index(0.0)
         state = self.build.state(f"v{index}", state_type(low, len(levels) - 1 - levels.index(0.0), n.type.shape))
         spike, following = self.build.op(Neuron, x, state, origin=origin, **options)
+        self.build.nexts.append(following)
+        return spike
+
+    def lattice_neuron(self, n: Value, index: int, origin: str) -> Value:
+        """Return a neuron whose membrane lies on the lattice of its sum (MINT): all states share one row."""
+        channels = n.type.shape[0]
+        offset = self.rng.integers(-9, 10, channels) if self.rng.random() < 0.5 else np.zeros(channels)
+        one = self.build.constant(f"one{index}", Type("float", 32, (channels,)), np.ones(channels, np.float32))
+        b = self.build.constant(f"int{index}", Type("float", 32, (channels,)), offset.astype(np.float32))
+        (x,) = self.build.op(Affine, n, one, b, origin=origin)
+        top, grain = int(self.pick(1, 7, 127)), int(self.pick(1, 4))
+        state = self.build.state(f"v{index}", state_type(-top, top, n.type.shape))
+        levels = tuple(float(grain * k) for k in range(-top, top + 1))
+        options = {"threshold": 3.5 * grain, "fire": "gt", "reset": self.pick("hard", "soft"), "ties": "even"}
+        place = {"leak_at": "write"} if self.rng.random() < 0.7 else {"leak": 1.0}
+        spike, following = self.build.op(Neuron, x, state, origin=origin, levels=levels, **options, **place)
         self.build.nexts.append(following)
         return spike
 

@@ -95,7 +95,7 @@ def parse(config: Mapping[str, Any]) -> NetworkOptions:
     if "in_shape" not in chosen:
         raise UsageError("a network needs in_shape, the shape of one frame", hint="for example in_shape=(2, 34, 34)")
     membrane = _membrane(chosen.get("membrane", "ternary"), chosen.get("silence", False))
-    neuron = _pick(NeuronOptions, config, own) | membrane
+    neuron = membrane | _pick(NeuronOptions, config, own)
     return NetworkOptions(
         **chosen, neuron=NeuronOptions(**neuron), masks=MaskOptions(**_pick(MaskOptions, config, own))
     )
@@ -160,10 +160,7 @@ def _levels_as_membrane(config: Mapping[str, Any]) -> dict[str, Any]:
 
 def _membrane(membrane: Any, silence: Any) -> dict[str, Any]:
     if isinstance(membrane, str):
-        if membrane not in _MEMBRANES:
-            hint = f"one of {', '.join(_MEMBRANES)}, or a tuple of levels such as (-1, 0, 1)"
-            raise UsageError(f"unknown membrane {membrane!r}", hint=hint)
-        fields = dict(_MEMBRANES[membrane])
+        fields = _named(membrane)
     elif not isinstance(membrane, tuple) or not all(isinstance(level, int | float) for level in membrane):
         raise UsageError(f"membrane must be a name or a tuple of levels, not {membrane!r}")
     else:
@@ -171,6 +168,31 @@ def _membrane(membrane: Any, silence: Any) -> dict[str, Any]:
     if silence:
         fields["silence"] = "state" if silence is True else silence
     return fields
+
+
+def _named(membrane: str) -> dict[str, Any]:
+    """Return the neuron options that a name stands for; `mint2` to `mint8` count their bits."""
+    if membrane in _MEMBRANES:
+        return dict(_MEMBRANES[membrane])
+    family, bits = membrane[:-1], membrane[-1:]
+    if family == "mint" and bits in "2345678":
+        return _mint(int(bits))
+    hint = f"one of {', '.join(_MEMBRANES)}, mint2 to mint8, or a tuple of levels such as (-1, 0, 1)"
+    raise UsageError(f"unknown membrane {membrane!r}", hint=hint)
+
+
+def _mint(bits: int) -> dict[str, Any]:
+    """Return the neuron of MINT: H = U + x, fire H > 1/2, U = Q(tanh(leak * H)) on the scale of the weights."""
+    top = 2 ** (bits - 1) - 1
+    return {
+        "levels": tuple(float(level) for level in range(-top, top + 1)),
+        "level_scale": "weights",
+        "squash": "tanh",
+        "leak_at": "write",
+        "fire": "gt",
+        "threshold": 0.5,
+        "ties": "even",
+    }
 
 
 def _pick(kind: type, config: Mapping[str, Any], taken: set[str]) -> dict[str, Any]:

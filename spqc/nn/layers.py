@@ -15,10 +15,12 @@ from spqc.ir.levels import midpoints
 
 from . import axes, exact
 from .masks import ChannelGate, SpatialMask
-from .neuron import Neuron, NeuronConstants
+from .neuron import Neuron, NeuronConstants, StepRules
 from .options import MaskOptions, NeuronOptions
 from .signal import Signal, spikes
 from .synapse import ConvGeometry, Floats, Synapse, SynapseOptions
+
+_EXACT_FLOAT32 = 1 << 24
 
 Residual = Literal["none", "identity", "project"]
 
@@ -88,15 +90,40 @@ class SpikingLayer(nn.Module):
         if self.shortcut is None or self.synapse.quantiser.is_float:
             return None
         threshold = float(self.neuron.threshold().detach())
-        margin = max(2.0, threshold + max(abs(level) for level in self.neuron.levels()))
+        margin = max(2.0, threshold + max(abs(level) for level in self.neuron.levels(self.level_scale)))
         branches = (self.synapse, self.shortcut)
         terms = [(*branch.fold64(threshold), branch.greatest_sum()) for branch in branches]
         return exact.fraction_bits(terms, margin, self.options.neuron.input_scale)
 
     @property
+    def level_scale(self) -> float:
+        """Return what one unit of the options' levels is worth: 1, or the scale of the weights."""
+        return self.integer_weight()[1] if self.options.neuron.level_scale == "weights" else 1.0
+
+    @property
+    def counts_units(self) -> bool:
+        """Return whether the layer computes in units of its accumulation: a membrane on the weights' scale."""
+        plain = self.synapse.norm is None and self.options.residual == "none"
+        return plain and self.options.neuron.level_scale == "weights" and not self.synapse.quantiser.is_float
+
+    @property
+    def unit(self) -> float:
+        """Return the real value of one unit of the layer's potentials."""
+        return self.integer_weight()[1] * self.synapse.unit if self.counts_units else 1.0
+
+    @property
     def eval_dtype(self) -> torch.dtype:
         """Return the arithmetic of the evaluation: float32 where exact, float64 otherwise and for a projection."""
+        if self.counts_units and self._greatest_charge() >= _EXACT_FLOAT32:
+            return torch.float64
         return torch.float64 if self.fraction_bits is not None else self.synapse.eval_dtype()
+
+    def _greatest_charge(self) -> float:
+        """Return a bound of the potential of a layer that computes in integers."""
+        unit = self.unit
+        offset = self.synapse.fold64(1.0)[1]
+        greatest = max(abs(level) for level in self.neuron.levels()) / self.synapse.unit
+        return self.synapse.greatest_sum() + greatest + float(np.abs(offset).max()) / unit + 2
 
     def integer_weight(self) -> tuple[npt.NDArray[np.int64], float]:
         """Return (integer weights [C, ...], scale) of the main branch."""
@@ -117,16 +144,24 @@ class SpikingLayer(nn.Module):
     def constants(self) -> NeuronConstants:
         """Return the neuron's numbers, rounded to the layer's arithmetic."""
         fraction, dtype, options = self.fraction_bits, self._numpy_dtype(), self.options.neuron
-        levels = self.neuron.levels()
-        middles = midpoints(levels, options.ties)
-        theta = None if self.spatial is None else exact.rounded(float(self.spatial.theta), dtype, fraction)
+        scale, unit = self.level_scale, self.unit
+
+        def rounded(value: float) -> float:
+            return exact.rounded(value / unit, dtype, fraction)
+
+        levels = tuple(rounded(level) for level in self.neuron.levels(scale))
+        if self.counts_units:
+            levels = tuple(level * round(1 / self.synapse.unit) for level in self.neuron.levels())
+        rises = (rise for _, rise in midpoints(levels, options.ties))
+        middles = (rounded(middle) for middle, _ in self.neuron.middles(scale))
         return NeuronConstants(
-            threshold=exact.rounded(float(self.neuron.threshold().detach()), dtype, fraction),
+            threshold=rounded(float(self.neuron.threshold().detach())),
             leak=exact.rounded(options.leak, dtype, None),
-            levels=tuple(exact.rounded(level, dtype, fraction) for level in levels),
-            middles=tuple((exact.rounded(middle, dtype, fraction), rises) for middle, rises in middles),
-            theta=theta,
+            levels=levels,
+            middles=tuple(zip(middles, rises, strict=True)),
+            theta=None if self.spatial is None else rounded(float(self.spatial.theta)),
             fraction_bits=fraction,
+            unit=unit,
         )
 
     def forward(self, codes: Tensor, skip: Tensor | None = None) -> Record:
@@ -140,8 +175,12 @@ class SpikingLayer(nn.Module):
             self.spatial.observe(current)
         theta = 0.0 if self.spatial is None else float(self.spatial.theta)
         current, keep, gate = self._masked(codes, current, theta)
-        fired, states = self.neuron.run(current, axes.live(keep, gate, current), self.neuron.training_rules())
+        fired, states = self.neuron.run(current, axes.live(keep, gate, current), self._training_rules())
         return Record(fired, states, gate, keep)
+
+    def _training_rules(self) -> StepRules:
+        counts = self.options.neuron.level_scale == "weights"
+        return self.neuron.training_rules(self.synapse.quantiser.scale(self.synapse.weight) if counts else None)
 
     def _training_current(self, codes: Tensor, skip: Tensor) -> Tensor:
         threshold = self.neuron.threshold()
@@ -183,6 +222,9 @@ class SpikingLayer(nn.Module):
 
     def _fold(self, branch: Synapse) -> tuple[Floats, Floats]:
         fraction = self.fraction_bits
+        if self.counts_units:
+            dtype, offset = self._numpy_dtype(), np.rint(branch.fold64(1.0)[1] / self.unit)
+            return np.ones(offset.shape, dtype), offset.astype(dtype)
         gain, offset = branch.fold64(float(self.neuron.threshold().detach()))
         if fraction is not None:
             return exact.on_lattice(gain, fraction), exact.on_lattice(offset, fraction)
@@ -208,6 +250,11 @@ class SpikingLayer(nn.Module):
         return Synapse(self.skip_source, channels, ConvGeometry((1, 1), (stride[0], stride[1])), self.options.synapse)
 
     def _check_shapes(self) -> None:
+        if self.counts_units and not float(1 / self.synapse.unit).is_integer():
+            raise ModelError(
+                f"a membrane on the weights' scale needs inputs of 1/k a code, not {self.synapse.unit}",
+                hint="use level_scale='one', or a batch norm",
+            )
         shape = self.synapse.out_shape
         if min(shape) < 1:
             raise ModelError(f"a layer reading {list(self.source.shape)} has an empty output {list(shape)}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -14,11 +15,14 @@ from . import surrogates
 from .options import LOWEST_LEARNED_THRESHOLD, NeuronOptions
 from .surrogates import Middles
 
+_NEVER = 2.0**60
+
 
 @dataclass(frozen=True)
 class NeuronConstants:
     """The numbers that one layer's evaluation uses, each rounded to the layer's precision.
 
+    All potentials count in `unit` (their real value): 1, or the weights' scale where the layer computes in integers.
     middles: (midpoint, whether a potential equal to it rises); theta: the spatial mask's constant or None;
     fraction_bits: F when every number is a multiple of 2^-F (exact mode), else None.
     """
@@ -29,6 +33,7 @@ class NeuronConstants:
     middles: Middles
     theta: float | None
     fraction_bits: int | None
+    unit: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -55,24 +60,39 @@ class Neuron(nn.Module):
             return self.potential_threshold.clamp(min=LOWEST_LEARNED_THRESHOLD)
         return self.potential_threshold
 
-    def levels(self) -> tuple[float, ...]:
-        """Return the stored levels; the top one scaled by the threshold if asked (A14)."""
-        levels = tuple(float(level) for level in self.options.levels)
+    def levels(self, scale: float = 1.0) -> tuple[float, ...]:
+        """Return the stored levels, times the weights' scale; the top one scaled by the threshold if asked (A14)."""
+        levels = tuple(level * scale for level in self.options.levels)
         if self.options.top_level == "one":
             return levels
         return (*levels[:-1], levels[-1] * float(self.threshold().detach()))
 
-    def training_rules(self) -> StepRules:
-        """Return the rules with surrogate gradients."""
-        levels, strict, threshold = self.levels(), self.options.fire == "gt", self.threshold()
-        middles = midpoints(levels, self.options.ties)
-        quantise = _identity if self.options.membrane == "float" else _bind_quantise(levels, middles)
+    def middles(self, scale: float = 1.0) -> Middles:
+        """Return where the quantiser climbs from one level to the next: half-way, and before the squashing."""
+        halfway = midpoints(self.levels(scale), self.options.ties)
+        return tuple((_unsquashed(middle), rises) for middle, rises in halfway) if self._squashes else halfway
+
+    @property
+    def _squashes(self) -> bool:
+        return self.options.squash == "tanh"
+
+    def training_rules(self, scale: Tensor | None = None) -> StepRules:
+        """Return the rules with surrogate gradients; `scale` is the weights' where levels count it."""
+        strict, threshold = self.options.fire == "gt", self.threshold()
+        quantise = _identity if self.options.membrane == "float" else self._training_quantiser(scale)
         return StepRules(
             leak=lambda state: self.options.leak * state,
             fire=lambda potential: surrogates.fire(potential, threshold, strict=strict),
             quantise=quantise,
             threshold=threshold,
         )
+
+    def _training_quantiser(self, scale: Tensor | None) -> Callable[[Tensor], Tensor]:
+        if scale is None:
+            return _bind_quantise(self.levels(), self.middles())
+        counts, middles = self.levels(), self.middles(float(scale.detach()))
+        squash = torch.tanh if self._squashes else _identity
+        return lambda potential: surrogates.count_levels(squash(potential), potential, scale, counts, middles)
 
     def evaluation_rules(self, constants: NeuronConstants) -> StepRules:
         """Return the rules of the reference semantics."""
@@ -125,6 +145,11 @@ def advance(
 
 def _identity(potential: Tensor) -> Tensor:
     return potential
+
+
+def _unsquashed(middle: float) -> float:
+    """Return the potential that tanh sends to a middle; one that no tanh reaches lies out of reach."""
+    return math.atanh(middle) if abs(middle) < 1.0 else math.copysign(_NEVER, middle)
 
 
 def _bind_quantise(levels: tuple[float, ...], middles: Middles) -> Callable[[Tensor], Tensor]:

@@ -30,6 +30,8 @@ class NeuronOptions:
         keeps that state (A7).
     masked: a masked neuron gets no `input` but leaks, or is left out (`freeze`: no spike, same state) (A8).
     top_level: the highest level stays as written (`one`) or is multiplied by the threshold (`threshold`) (A14).
+    level_scale: levels are real numbers (`one`), or multiples of the scale of the layer's weights (`weights`, MINT).
+    squash: `tanh` sends what is stored through tanh before it is quantised (MINT).
     membrane: `quantised`, or `float` for training only (no exact integer program exists).
     """
 
@@ -48,6 +50,8 @@ class NeuronOptions:
     top_level: Literal["one", "threshold"] = "one"
     membrane: Literal["quantised", "float"] = "quantised"
     input_scale: float = 1.0
+    level_scale: Literal["one", "weights"] = "one"
+    squash: Literal["none", "tanh"] = "none"
 
     def __post_init__(self) -> None:
         check_choices(self)
@@ -59,6 +63,13 @@ class NeuronOptions:
                 f"input_scale must be a power of two, not {self.input_scale}",
                 hint="0.5 halves the current; another factor belongs into the batch norm",
             )
+        if self.level_scale == "weights" and not all(float(level).is_integer() for level in self.levels):
+            raise UsageError(
+                f"levels that count the weights' scale are integers, not {list(self.levels)}",
+                hint="membrane='mint4' names them",
+            )
+        if self.level_scale == "weights" and self.top_level == "threshold":
+            raise UsageError("top_level='threshold' does not go with levels that count the weights' scale")
         if not 0.0 < self.threshold < 2.0**20:
             raise UsageError(f"threshold must be positive, not {self.threshold}")
         if self.learn_threshold and self.clamp_threshold and self.threshold < LOWEST_LEARNED_THRESHOLD:

@@ -11,7 +11,9 @@ from torch import Tensor, nn
 from spqc.errors import ModelError, UsageError
 from spqc.ir import grids
 
-GRIDS = ("pot", "apot", "uniform", "twn", "float")
+from .surrogates import Straight
+
+GRIDS = ("pot", "apot", "uniform", "twn", "mint", "float")
 FLOAT_BITS = 32
 _SCALE_BITS = 16
 _LEAST_ALPHA = 2.0**-16
@@ -49,25 +51,17 @@ class Quantiser(nn.Module):
     def forward(self, weight: Tensor) -> Tensor:
         """Return the quantised weight, equal to integers * scale; the gradient passes straight through."""
         integers, scale = self.lattice(weight.detach())
-        return cast(Tensor, _Straight.apply(weight, integers * scale))  # type: ignore[no-untyped-call]
+        return cast(Tensor, Straight.apply(weight, integers * scale))  # type: ignore[no-untyped-call]
+
+    def scale(self, weight: Tensor) -> Tensor:
+        """Return the real value of one unit of the integers; differentiable where it is learned."""
+        return self.lattice(weight.detach())[1]
 
     def integers(self, weight: Tensor) -> tuple[Tensor, float]:
         """Return (int64 integers, scale); integers * scale are exactly the weights of `forward`."""
         with torch.no_grad():
             integers, scale = self.lattice(weight)
         return integers.to(torch.int64), float(scale)
-
-
-class _Straight(torch.autograd.Function):
-    """Forward exactly the second tensor, send the gradient to the first (straight-through)."""
-
-    @staticmethod
-    def forward(ctx: Any, source: Tensor, value: Tensor) -> Tensor:
-        return value
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
-        return gradients[0], None
 
 
 class FloatWeights(Quantiser):
@@ -116,6 +110,32 @@ class TernaryWeights(Quantiser):
         kept = magnitude > _TWN_CUT * magnitude.max()
         mean = float(magnitude.double()[kept].mean()) if bool(kept.any()) else 0.0
         return torch.sign(weight) * kept, _short_scale(mean)
+
+
+class Mint(Quantiser):
+    """MINT: tanh, clipped at a learned beta, rounded to 2^(bits-1)-1 steps a side; the membrane may share the scale."""
+
+    def __init__(self, bits: int) -> None:
+        super().__init__(bits)
+        self.steps = 2 ** (bits - 1) - 1
+        self.beta = nn.Parameter(torch.tensor(1.0))
+
+    def start(self, weight: Tensor) -> None:
+        with torch.no_grad():
+            self.beta.fill_(max(float(weight.abs().mean()) * 2 / math.sqrt(self.steps), _LEAST_ALPHA))
+
+    def scale(self, weight: Tensor) -> Tensor:
+        exact = self.beta.clamp(min=_LEAST_ALPHA) / self.steps
+        return cast(Tensor, Straight.apply(exact, _short_scale(float(exact.detach())).to(exact)))  # type: ignore[no-untyped-call]
+
+    def lattice(self, weight: Tensor) -> tuple[Tensor, Tensor]:
+        scale = self.scale(weight)
+        return torch.round(torch.clamp(torch.tanh(weight) / scale, -self.steps, self.steps)), scale
+
+    def forward(self, weight: Tensor) -> Tensor:
+        scale = self.scale(weight)
+        inside = torch.clamp(torch.tanh(weight) / scale, -self.steps, self.steps)
+        return cast(Tensor, Straight.apply(inside, torch.round(inside).detach())) * scale  # type: ignore[no-untyped-call]
 
 
 class PowerOfTwo(Quantiser):
@@ -208,7 +228,7 @@ def alpha_gradient(gradient: Tensor, ratio: Tensor, level: Tensor, greatest: flo
 
 
 def create(grid: str, bits: int, *, normalise: bool = True) -> Quantiser:
-    """Return the quantiser of a grid: pot, apot, uniform (2 to 8 bits), twn (2 bits), float (32 bits)."""
+    """Return the quantiser of a grid: pot, apot, uniform, mint (2 to 8 bits), twn (2 bits), float (32 bits)."""
     if grid not in GRIDS:
         raise UsageError(f"unknown weight grid {grid!r}", hint=f"one of {', '.join(GRIDS)}")
     if grid == "float" or bits == FLOAT_BITS:
@@ -217,6 +237,8 @@ def create(grid: str, bits: int, *, normalise: bool = True) -> Quantiser:
         raise UsageError(f"weights have 2 to 8 bits, or {FLOAT_BITS} for no quantisation, not {bits}")
     if grid == "uniform":
         return Uniform(bits)
+    if grid == "mint":
+        return Mint(bits)
     if grid == "twn":
         return _ternary(bits)
     return PowerOfTwo(bits, grid, normalise=normalise)

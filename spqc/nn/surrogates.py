@@ -58,6 +58,27 @@ def quantise(potential: Tensor, levels: Levels, middles: Middles) -> Tensor:
     return cast(Tensor, _Quantise.apply(potential, levels, middles))  # type: ignore[no-untyped-call]
 
 
+def count_levels(squashed: Tensor, potential: Tensor, scale: Tensor, counts: Levels, middles: Middles) -> Tensor:
+    """Return the level of each potential, a count times `scale`; straight through inside the range (MINT).
+
+    The gradient reaches the scale through the clipping and through the product.
+    """
+    inside = torch.clamp(squashed / scale, counts[0], counts[-1])
+    return cast(Tensor, Straight.apply(inside, nearest_level(potential.detach(), counts, middles))) * scale  # type: ignore[no-untyped-call]
+
+
+class Straight(torch.autograd.Function):
+    """Forward exactly the second tensor, send the gradient to the first (straight-through)."""
+
+    @staticmethod
+    def forward(ctx: Any, source: Tensor, value: Tensor) -> Tensor:
+        return value
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        return gradients[0], None
+
+
 def triangle(distance: Tensor) -> Tensor:
     """Return the triangle surrogate of Eq 4 at u - threshold."""
     return torch.clamp(TRIANGLE_WIDTH - distance.abs(), min=0.0) / TRIANGLE_WIDTH**2

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tvm import tirx
 
@@ -10,7 +10,7 @@ from spqc.ir.ops import Automaton
 from spqc.ir.program import LANES
 
 from .context import Context
-from .vector import Expr, Registers, bind, broadcast, constant, held, lane_numbers, lanes, select
+from .vector import Expr, Registers, bind, broadcast, cast, constant, held, lane_numbers, lanes, select
 
 _UNROLLED = 64  # thresholds a neuron that are compared straight in registers
 _PROBE = 8  # comparisons that one step of a bisection is worth, in code and in time
@@ -32,25 +32,36 @@ class Fired:
 
 @dataclass(frozen=True)
 class Rows:
-    """The thresholds of one channel tile: bound vectors where they are few, else where to find them."""
+    """The thresholds of one channel tile: bound vectors where they are few, else where to find them.
+
+    In memory a threshold takes `width` elements: one for each lane, or one for all where channels share a table.
+    """
 
     context: Context
     dtype: str
     base: Expr
     rows: int
     steps: int
+    width: int
     bound: tuple[Expr, ...]
 
     @classmethod
     def load(cls, context: Context, op: Automaton, dtype: str, channel: Expr) -> Rows:
         value = op.inputs[2]
-        rows, steps, _ = value.type.shape
-        where = context.constants.table(value, dtype, fill=2 ** (31 if dtype == "int32" else 62) - 1)
-        base = bind(context.constant_index(where.offset, dtype) + channel * (rows * steps))
-        few = rows * steps <= _UNROLLED
-        view = context.memory.view("constant", dtype)
-        bound = tuple(bind(view[lanes(base + i * 16)]) for i in range(rows * steps)) if few else ()
-        return cls(context, dtype, base, rows, steps, bound)
+        rows, steps, channels = value.type.shape
+        shared = channels == 1 < op.out.type.shape[0]
+        if shared:
+            base = bind(context.constant_index(context.constants.vector(value, dtype).offset, dtype))
+        else:
+            where = context.constants.table(value, dtype, fill=2 ** (31 if dtype == "int32" else 62) - 1)
+            base = bind(context.constant_index(where.offset, dtype) + channel * (rows * steps))
+        found = cls(context, dtype, base, rows, steps, 1 if shared else LANES, ())
+        few = range(rows * steps if rows * steps <= _UNROLLED else 0)
+        return replace(found, bound=tuple(bind(found._at(i)) for i in few))
+
+    def _at(self, index: int) -> Expr:
+        view = self.context.memory.view("constant", self.dtype)
+        return broadcast(view[self.base + index]) if self.width == 1 else view[lanes(self.base + index * LANES)]
 
     def count(self, n: Expr, row: Expr) -> Expr:
         """Return how many thresholds of its row each lane reaches."""
@@ -69,14 +80,15 @@ class Rows:
     def _search(self, n: Expr, row: Expr) -> Expr:
         """Find the count by bisection: thresholds of a row ascend, and each lane looks its own row up in memory."""
         view = self.context.memory.view("constant", self.dtype)
-        first = held(row * constant(self.steps * LANES, "int32") + lane_numbers() + broadcast(self.base))
+        first = row * constant(self.steps * self.width, "int32") + broadcast(self.base)
+        first = held(first if self.width == 1 else first + lane_numbers())
         passed = Registers("passed", 1)
         passed[0] = constant(0, "int32")
         for bit in reversed(range(self.steps.bit_length())):
             probe = held(passed[0] + constant(1 << bit, "int32"))
             last = constant(self.steps, "int32")
             known = held(select(probe < last, probe, last))
-            limit = held(view[first + (known - constant(1, "int32")) * constant(LANES, "int32")], self.dtype)
+            limit = held(view[first + (known - constant(1, "int32")) * constant(self.width, "int32")], self.dtype)
             reached = tirx.And(n >= limit, probe <= last)
             passed[0] = select(reached, probe, passed[0])
         return passed[0]
@@ -88,6 +100,8 @@ def advance_automaton(
     """Return spikes and next state indices (a code less the smallest code)."""
     row = state if op.identities == 1 else state * constant(op.identities, "int32")
     row = row if identity is None else held(row + identity)
+    if op.carry:
+        n, row = held(n + cast(chosen(state, op.carry), rows.dtype), rows.dtype), constant(0, "int32")
     outcome = held(rows.count(n, row))
     if gate is not None:
         resting = chosen(state, op.rest)
@@ -97,9 +111,24 @@ def advance_automaton(
 
 
 def chosen(index: Expr, table: tuple[int, ...]) -> Expr:
-    """Return table[index] for small indices; entries equal to their index cost nothing."""
-    found = index
-    for i, entry in enumerate(table):
-        if entry != i:
-            found = select(index == constant(i, "int32"), constant(entry, "int32"), found)
+    """Return table[index]: one multiplication and addition a run of equal steps, chosen by where the runs begin."""
+    found = None
+    for first, slope in _runs(table):
+        offset = table[first] - slope * first
+        line = index if slope == 1 else index * constant(slope, "int32") if slope else constant(0, "int32")
+        line = line + constant(offset, "int32") if offset else line
+        found = line if found is None else select(index >= constant(first, "int32"), line, found)
     return found
+
+
+def _runs(table: tuple[int, ...]) -> list[tuple[int, int]]:
+    """Return (first index, step) of the runs of equal steps that make up a table, longest first from the left."""
+    runs, first = [], 0
+    while first < len(table):
+        slope = table[first + 1] - table[first] if first + 1 < len(table) else 0
+        runs.append((first, slope))
+        following = first + 1
+        while following < len(table) and table[following] - table[following - 1] == slope:
+            following += 1
+        first = following
+    return runs

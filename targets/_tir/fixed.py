@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from spqc.ir.levels import midpoints
 from spqc.ir.ops import Neuron
 
 from .automaton import Fired
@@ -50,7 +49,7 @@ def _scaled(op: Neuron, x: Expr) -> Expr:
 def _level(op: Neuron, u: Expr) -> Expr:
     """Return the index of the level each potential is stored as."""
     total = constant(0, "int32")
-    for middle, rises in midpoints(op.levels, op.ties):
+    for middle, rises in op.quantiser:
         limit = constant(round(middle / op.type_of(0).scale), "int64")
         passed = u >= limit if rises else u > limit
         total = total + select(passed, constant(1, "int32"), constant(0, "int32"))

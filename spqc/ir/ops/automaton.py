@@ -21,6 +21,9 @@ class Automaton(Spiking):
     n, state and theta come in the order that `reads` names: `identity` (a residual path of small integers),
     `direction` (+1 or -1 for each channel, multiplies n) and `gate` (a closed gate gives outcome
     `rest[state code - low]`).
+
+    With a `carry` the states share one row: the state of index i adds `carry[i]` to n instead of choosing a row (what a
+    membrane on the lattice of its input does). A table of one channel serves all channels.
     """
 
     following: tuple[int, ...] = (-1, 0, 1, 0)
@@ -28,6 +31,7 @@ class Automaton(Spiking):
     identities: int = 1
     rest: tuple[int, ...] = ()
     reads: tuple[str, ...] = ()
+    carry: tuple[int, ...] = ()
     name: ClassVar[str] = "automaton"
 
     @property
@@ -43,9 +47,12 @@ class Automaton(Spiking):
         self.need(n.is_integer, f"reads integers, not {n}")
         wanted = state_type(self.low, max(self.following), n.shape)
         self.need(state == wanted, f"keeps {wanted}, not {state}")
-        table = (self.states * self.identities, len(self.following) - 1, n.shape[0])
+        rows = 1 if self.carry else self.states * self.identities
+        table = (rows, len(self.following) - 1, 1 if theta.shape[2:] == (1,) else n.shape[0])
         dims, extra = "x".join(map(str, table)), len(self.inputs) - 3
         self.need(theta.is_integer and theta.shape == table, f"needs thresholds {dims}, not {theta}")
+        self.need(len(self.carry) in (0, self.states), f"carries {len(self.carry)} states, not {self.states}")
+        self.need(not self.carry or self.identities == 1, "carries its state into n, and has no other rows")
         self.need(extra == len(self.reads), f"names {len(self.reads)} more operands than 3, not {extra}")
         self.need(("gate" in self.reads) == bool(self.rest), "needs `rest` exactly where it reads a gate")
         return Type("spike", 1, n.shape), state
@@ -60,6 +67,8 @@ class Automaton(Spiking):
         row = (code - self.low) * self.identities + extra.get("identity", 0)
         if "direction" in extra:
             n = n * per_channel(extra["direction"], n)
+        if self.carry:
+            n, row = n + np.asarray(self.carry)[code - self.low], np.zeros_like(code)
         outcome = np.zeros(row.shape, np.int64)
         for index, thresholds in enumerate(theta):
             passed = sum((n >= per_channel(limit, n)).astype(np.int64) for limit in thresholds)

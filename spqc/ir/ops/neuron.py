@@ -19,6 +19,8 @@ class Neuron(Spiking):
     The state holds the code of a level: its index among `levels`, less the index of the level 0. In this order:
     charge `u = leak*m + input_scale*x`, fire, reset, quantise, silence; `order`, `leak_at` and `reset` choose the
     variants A1, A3 and A4 of the ambiguity register, `fire` A2, `ties` A5 and `silence` A7.
+    `middles` says where the quantiser climbs to the next level, where that is not half-way (a membrane that is
+    squashed first, constants that were rounded).
     """
 
     levels: tuple[float, ...] = (-1.0, 0.0, 1.0)
@@ -31,6 +33,7 @@ class Neuron(Spiking):
     ties: Ties = "down"
     silence: Literal["none", "state", "spikes", "sticky"] = "none"
     input_scale: float = 1.0
+    middles: tuple[float, ...] = ()
     name: ClassVar[str] = "neuron"
 
     @property
@@ -42,10 +45,21 @@ class Neuron(Spiking):
     def high(self) -> int:
         return len(self.levels) - 1 - self.levels.index(0.0)
 
+    @property
+    def quantiser(self) -> tuple[tuple[float, bool], ...]:
+        """For each pair of neighbouring levels: the potential between them, and whether one equal to it rises."""
+        halfway = midpoints(self.levels, self.ties)
+        middles = self.middles or tuple(middle for middle, _ in halfway)
+        return tuple((middle, rises) for middle, (_, rises) in zip(middles, halfway, strict=True))
+
     def infer(self) -> tuple[Type, ...]:
         x, state = self.type_of(0), self.type_of(1)
         self.need(x.encoding in ("float", "fixed"), f"charges real values, not {x}")
         self.need(0.0 in self.levels, f"needs the level 0 among its levels, not {self.levels}")
+        self.need(
+            len(self.middles) in (0, len(self.levels) - 1) and list(self.middles) == sorted(self.middles),
+            f"needs one middle between two levels, ascending, not {self.middles}",
+        )
         self.need(is_power_of_two(self.input_scale), f"scales its input by a power of two, not {self.input_scale}")
         wanted = state_type(self.low, self.high, x.shape)
         self.need(state == wanted, f"keeps {wanted}, not {state}")
@@ -53,7 +67,7 @@ class Neuron(Spiking):
 
     def evaluate(self, *arrays: Array) -> tuple[Array, ...]:
         x, code = arrays
-        u = self._carried(x)[code + self.levels.index(0.0)] + self._scaled(x)
+        u = self.carried(x)[code + self.levels.index(0.0)] + self._scaled(x)
         if self.order == "quantise_first":
             u = self._in_units(self.levels, x)[self._index(u)]
         threshold = self._in_units([self.threshold], x)[0]
@@ -81,8 +95,8 @@ class Neuron(Spiking):
         self.need(bool((scaled == np.floor(scaled)).all()), f"scales its input off the lattice of {self.type_of(0)}")
         return np.asarray(scaled.astype(x.dtype))
 
-    def _carried(self, x: Array) -> Array:
-        """Return what each level brings into the next charge."""
+    def carried(self, x: Array) -> Array:
+        """Return what each level brings into the next charge, in the units and the dtype of a charge x."""
         if self.leak_at == "write":
             return self._in_units(self.levels, x)
         if self.type_of(0).encoding == "fixed":
@@ -99,7 +113,7 @@ class Neuron(Spiking):
     def _index(self, u: Array) -> Array:
         """Return the index of the level that each potential is stored as."""
         passed = np.zeros(u.shape, np.int64)
-        for middle, rises in midpoints(self.levels, self.ties):
+        for middle, rises in self.quantiser:
             limit = self._in_units([middle], u)[0]
             passed += u >= limit if rises else u > limit
         return passed
