@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import reduce
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -174,10 +174,11 @@ class _Lowering:
         x = reads[0]
         origin = f"features.{index} ({type(layer).__name__})"
         kind = type(layer).__name__
-        if kind == "SumPool2d":
-            return self.build.op(ops.SumPool, x, origin=origin, kernel=layer.kernel, stride=layer.stride)[0]
-        if kind == "MaxPool2d":
-            return self.build.op(ops.MaxPool, x, origin=origin, kernel=layer.kernel, stride=layer.stride)[0]
+        if kind[:-2] in ("SumPool", "MaxPool"):
+            pool = ops.SumPool if kind.startswith("Sum") else ops.MaxPool
+            return self.build.op(pool, x, origin=origin, **asdict(layer.window))[0]
+        if kind == "GlobalSum":
+            return self.build.op(ops.GlobalSum, x, origin=origin)[0]
         if kind == "Flatten":
             return self.build.op(ops.Flatten, x, origin=origin)[0]
         if kind == "Add":
@@ -230,7 +231,7 @@ class _Lowering:
     def _gated(self, index: int, layer: SpikingLayer, x: Value, current: Value, origin: str) -> Value:
         gate: Any = layer.gate
         weight, bias = gate.integer_gate()
-        counts = self.build.op(ops.GlobalSum, x, origin=origin)[0] if len(x.type.shape) == 3 else x
+        counts = self.build.op(ops.GlobalSum, x, origin=origin)[0] if len(x.type.shape) > 1 else x
         w = self.build.constant(
             f"gate{index}", signed_type(int(weight.min()), int(weight.max()), weight.shape, "const"), weight
         )
@@ -272,7 +273,7 @@ class _Lowering:
     def _classifier(self, x: Value) -> Value:
         classifier = self.net.classifier
         origin = "classifier (Classifier)"
-        if len(x.type.shape) == 3:
+        if len(x.type.shape) > 1:
             (x,) = self.build.op(ops.Flatten, x, origin=origin)
         weight, _ = classifier.integer_weight()
         quantiser: Any = classifier.quantiser

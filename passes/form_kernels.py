@@ -64,8 +64,9 @@ def _region(graph: Graph, first: Op, taken: set[str]) -> tuple[Op, ...]:
     """Return the operators that run together with `first`: each the only reader of the one before."""
     region = [first]
     if isinstance(first, GlobalSum):
-        _extend(graph, region, (Linear, Greater))
-        return tuple(region)
+        return (first, *_gate(graph, first))
+    if isinstance(first, Linear) and first.is_wide:
+        return (first, *_followers(graph, first, (Greater,)))
     if isinstance(first, (*_VIEWS, SumPool, MaxPool)):
         return tuple(region)
     while True:
@@ -92,18 +93,27 @@ def _feeds_neuron(graph: Graph, repeat: Repeat) -> bool:
     return isinstance(reader, Spiking) and reader.inputs[0] == repeat.out
 
 
-def _extend(graph: Graph, region: list[Op], kinds: tuple[type[Op], ...]) -> None:
+def _gate(graph: Graph, counts: Op) -> tuple[Op, ...]:
+    """Return the matrix and the comparison of the channel gate that alone reads these counts."""
+    found = _followers(graph, counts, (Linear, Greater))
+    return found if len(found) == 2 else ()
+
+
+def _followers(graph: Graph, op: Op, kinds: tuple[type[Op], ...]) -> tuple[Op, ...]:
+    """Return the operators of these kinds, in order, as far as each alone reads the one before."""
+    found: tuple[Op, ...] = ()
     for kind in kinds:
-        follower = graph.only_reader(region[-1].out.name)
+        follower = graph.only_reader((found or (op,))[-1].out.name)
         if not isinstance(follower, kind):
-            return
-        region.append(follower)
+            break
+        found += (follower,)
+    return found
 
 
 def _append_pool(graph: Graph, region: list[Op]) -> None:
     """Add the pooling of the spikes where its windows do not overlap."""
     pool = graph.only_reader(region[-1].out.name)
-    if isinstance(pool, SumPool | MaxPool) and pool.kernel == pool.stride and isinstance(region[0], Conv2d):
+    if isinstance(pool, SumPool | MaxPool) and pool.tiles and isinstance(region[0], Conv2d):
         region.append(pool)
 
 

@@ -96,10 +96,15 @@ class Maker:
         small = residual and x.type.range[1] <= 4
         s = self.neuron(x, n, x if small else None, index, origin)
         if min(s.type.shape[1:]) >= 2 and self.rng.random() < 0.5:
-            pool = self.pick(SumPool, MaxPool)
-            stride = int(self.pick(2, 2, 1))
-            (s,) = self.build.op(pool, s, origin=origin, kernel=2, stride=stride)
+            s = self.pool(s, origin)
         return s
+
+    def pool(self, s: Value, origin: str) -> Value:
+        """Pool side by side, with windows that overlap, padded, or of sides that differ."""
+        kind = self.pick(SumPool, MaxPool)
+        tiles, odd = ((2, 2, 0), (2, 1, 0)), ((2, 1, 1), (3, 2, 1), ((2, 1), (1, 2), 0), ((1, 2), 1, (0, 1)))
+        kernel, stride, padding = self.pick(*tiles, *tiles, *odd)
+        return self.build.op(kind, s, origin=origin, kernel=kernel, stride=stride, padding=padding)[0]
 
     def linear_block(self, x: Value, index: int, channels: int, origin: str) -> Value:
         if len(x.type.shape) == 3:
@@ -174,7 +179,9 @@ class Maker:
         return self.build.op(Gate, x, gate, origin=origin)[0]
 
     def head(self, x: Value) -> Value:
-        if len(x.type.shape) == 3:
+        if len(x.type.shape) == 3 and self.rng.random() < 0.2:
+            (x,) = self.build.op(GlobalSum, x)
+        elif len(x.type.shape) == 3:
             (x,) = self.build.op(Flatten, x)
         (n,) = self.build.op(Linear, x, self.weight("head", (5, x.type.size)), origin="head (Classifier)")
         b = self.build.constant("bias", Type("int", 16, (5,)), self.rng.integers(-100, 100, 5))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
@@ -22,9 +23,9 @@ ALIGNMENT = 64
 class Buffer:
     """Where a value lives between kernels, for one sample.
 
-    `bytes`: one uint8 an element and step, [t][y][x][channel]. `bits`: one bit an element and step, the steps of an
-    element in one container, [y][x][channel]. `words`: one int32 or int64 an element and step. Channels are padded to
-    LANES.
+    `bytes`: one uint8 an element and step, [t][pixel][channel], pixels in the order of the map's axes. `bits`: one bit
+    an element and step, the steps of an element in one container, [pixel][channel]. `words`: one int32 or int64 an
+    element and step. Channels are padded to LANES.
     """
 
     value: Value
@@ -35,8 +36,7 @@ class Buffer:
 
     @property
     def pixels(self) -> int:
-        shape = self.value.type.shape
-        return shape[1] * shape[2] if len(shape) == 3 else 1
+        return math.prod(self.value.type.shape[1:])
 
     @property
     def channels(self) -> int:

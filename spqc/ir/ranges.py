@@ -21,7 +21,9 @@ def bounds(graph: Graph, name: str) -> Bounds:
         return sum_bounds(graph, op)
     if isinstance(op, SumPool):
         low, high = bounds(graph, op.inputs[0].name)
-        return low * op.kernel**2, high * op.kernel**2
+        if op.padding != (0,):  # a window at the edge adds fewer elements
+            low, high = np.minimum(low, 0), np.maximum(high, 0)
+        return low * op.window, high * op.window
     if isinstance(op, GlobalSum):
         low, high = bounds(graph, op.inputs[0].name)
         pixels = op.type_of(0).size // op.type_of(0).shape[0]

@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
 from torch import nn
 
 from spqc.errors import ModelError, SpqcError, UsageError
+from spqc.ir.sides import Sides
 
 from . import config as network_config
 from . import overrides
@@ -21,7 +22,7 @@ from .layers import LayerOptions, Residual, SpikingConv2d, SpikingLinear
 from .masks import ChannelGate
 from .network import NetworkSignature, SpikingNetwork
 from .options import NeuronOptions, check_choices
-from .pooling import Flatten, MaxPool2d, SumPool2d
+from .pooling import MAX_POOLS, SUM_POOLS, Flatten, GlobalSum, Pool, Window
 from .signal import Signal
 from .synapse import ConvGeometry, Synapse, SynapseOptions
 from .topology import Routes, Topology
@@ -39,8 +40,9 @@ _PLACED = frozenset({"op", "name", "from"})
 _KEYS: dict[str, frozenset[str]] = {
     "conv2d": _SPIKING | {"kernel", "stride", "padding", "groups", "pool_before"},
     "linear": _SPIKING,
-    "avg_pool": frozenset({"kernel", "stride"}),
-    "max_pool": frozenset({"kernel", "stride"}),
+    "avg_pool": frozenset({"kernel", "stride", "padding"}),
+    "max_pool": frozenset({"kernel", "stride", "padding"}),
+    "global_avg_pool": frozenset(),
     "flatten": frozenset(),
     "add": frozenset(),
 }
@@ -107,8 +109,9 @@ class _Features:
         makers: dict[str, Callable[[], nn.Module]] = {
             "conv2d": lambda: self._conv(spec),
             "linear": lambda: self._linear(spec),
-            "avg_pool": lambda: SumPool2d(self.signal, *_window(spec)),
-            "max_pool": lambda: MaxPool2d(self.signal, *_window(spec)),
+            "avg_pool": lambda: self._pool(spec, SUM_POOLS),
+            "max_pool": lambda: self._pool(spec, MAX_POOLS),
+            "global_avg_pool": lambda: GlobalSum(self.signal),
             "flatten": lambda: Flatten(self.signal),
             "add": lambda: Add(self.reads),
         }
@@ -123,6 +126,12 @@ class _Features:
             raise ModelError(f"{self.signal.shape[0]} -> {channels} channels cannot form {geometry.groups} groups")
         options, branch = self._layer_options(spec)
         return SpikingConv2d(self.signal, channels, geometry, options, branch)
+
+    def _pool(self, spec: Spec, kinds: Mapping[int, type[Pool]]) -> nn.Module:
+        axes = len(self.signal.shape) - 1
+        if axes not in kinds:
+            raise ModelError(f"a pooling reads maps of one to three axes, not {list(self.signal.shape)}")
+        return kinds[axes](self.signal, _window(spec, axes))
 
     def _linear(self, spec: Spec) -> nn.Module:
         if len(self.signal.shape) != 1:
@@ -244,29 +253,38 @@ def _check_spec(index: int, spec: Any) -> None:
 
 def _geometry(spec: Spec) -> ConvGeometry:
     return ConvGeometry(
-        kernel=_pair(spec, "kernel", 3, least=1),
-        stride=_pair(spec, "stride", 1, least=1),
-        padding=_pair(spec, "padding", 0, least=0),
+        kernel=_sides(spec, "kernel", 3, least=1, axes=2),
+        stride=_sides(spec, "stride", 1, least=1, axes=2),
+        padding=_sides(spec, "padding", 0, least=0, axes=2),
         groups=_positive(spec, "groups", 1),
         pool_before=_positive(spec, "pool_before", 1),
     )
 
 
-def _window(spec: Spec) -> tuple[int, int]:
-    kernel = _positive(spec, "kernel", 2)
-    return kernel, _positive(spec, "stride", kernel)
+def _window(spec: Spec, axes: int) -> Window:
+    kernel = _sides(spec, "kernel", 2, least=1, axes=axes)
+    return Window(
+        kernel,
+        _sides(spec, "stride", kernel, least=1, axes=axes),
+        _sides(spec, "padding", 0, least=0, axes=axes),
+    )
 
 
-def _pair(spec: Spec, key: str, default: int, least: int) -> tuple[int, int]:
+def _sides(spec: Spec, key: str, default: int | Sides, least: int, axes: int) -> Sides:
+    """Return one integer for each axis of the map: given as one for all, or as one each."""
     value = spec.get(key, default)
-    pair = tuple(value) if isinstance(value, list | tuple) else (value, value)
-    if len(pair) != 2 or not all(isinstance(side, int) and side >= least for side in pair):
-        raise ModelError(f"{key} must be one or two integers of {least} or more, not {value!r}")
-    return pair[0], pair[1]
+    sides = tuple(value) if isinstance(value, list | tuple) else (value,) * axes
+    if len(sides) != axes or not all(_is_integer(side) and side >= least for side in sides):
+        raise ModelError(f"{key} must be an integer of {least} or more, or {axes} of them, not {value!r}")
+    return sides
+
+
+def _is_integer(value: object) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _positive(spec: Spec, key: str, default: int | None = None) -> int:
     value = spec.get(key, default)
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+    if not _is_integer(value) or value < 1:
         raise ModelError(f"{key} must be a positive integer, not {value!r}")
     return value

@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from spqc.ir.sides import Sides
+
 from . import quantisers, sparsity
 from .signal import Signal
 
@@ -26,9 +28,9 @@ _EXACT_FLOAT32 = 1 << 24
 class ConvGeometry:
     """A 2-D convolution; `pool_before` sums square windows of its output before the batch norm (A13)."""
 
-    kernel: tuple[int, int]
-    stride: tuple[int, int] = (1, 1)
-    padding: tuple[int, int] = (0, 0)
+    kernel: Sides
+    stride: Sides = (1, 1)
+    padding: Sides = (0, 0)
     groups: int = 1
     pool_before: int = 1
 

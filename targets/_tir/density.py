@@ -38,7 +38,7 @@ def _chances(graph: Graph, value: Value) -> list[float]:
     if isinstance(op, Flatten | Repeat):
         return _chances(graph, op.inputs[0])
     if isinstance(op, SumPool | MaxPool) and op.type_of(0).range == (0, 1):
-        p, window = _chances(graph, op.inputs[0])[1], op.kernel * op.kernel
+        p, window = _chances(graph, op.inputs[0])[1], op.window
         if isinstance(op, MaxPool):
             return [(1 - p) ** window, 1 - (1 - p) ** window]
         return _binomial(window, p)

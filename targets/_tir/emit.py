@@ -15,8 +15,20 @@ from spqc.ir.program import Kernel, Program
 from .choice import strategies
 from .constants import Constants
 from .context import Context, Machine
-from .geometry import StateSlot, TraceSlot, is_count, is_pool, is_view, map_of, padded, region, state_slots, trace_slots
-from .kernels.count import emit_count
+from .geometry import (
+    StateSlot,
+    TraceSlot,
+    is_count,
+    is_pool,
+    is_view,
+    is_wide,
+    map_of,
+    padded,
+    region,
+    state_slots,
+    trace_slots,
+)
+from .kernels.count import emit_count, emit_wide
 from .kernels.dense import Dense
 from .kernels.pool import emit_pool
 from .kernels.stage import import_input
@@ -61,6 +73,8 @@ def _emit_kernel(context: Context, kernel: Kernel, choice: Choice | None) -> Non
         emit_pool(context, first)
     elif is_count(found.kernel):
         emit_count(context, found)
+    elif is_wide(found.kernel):
+        emit_wide(context, found)
     elif choice is not None:
         strategies()[choice.strategy].emit(context, found, choice.settings)
     else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from spqc.ir import Op, Value
@@ -19,20 +19,33 @@ def padded(channels: int) -> int:
 
 @dataclass(frozen=True)
 class Map:
-    """A value's map: channels, rows, columns (a vector is a map of one pixel)."""
+    """A value's map: channels, rows, columns, layers of depth; a line is one row, a vector a map of one pixel."""
 
     channels: int
     height: int
     width: int
+    depth: int = 1
+
+    @property
+    def rows(self) -> int:
+        """The rows of all layers: the pixel of row r and column x is r * width + x."""
+        return self.depth * self.height
 
     @property
     def pixels(self) -> int:
-        return self.height * self.width
+        return self.rows * self.width
 
 
 def map_of(value: Value) -> Map:
-    shape = value.type.shape
-    return Map(*shape) if len(shape) == 3 else Map(shape[0], 1, 1)
+    channels, *sides = value.type.shape
+    depth, height, width = solid(sides)
+    return Map(channels, height, width, depth)
+
+
+def solid(sides: Sequence[int], missing: int = 1) -> tuple[int, int, int]:
+    """Return (depth, rows, columns) of an entry for each axis of a map; `missing` for the axes that it lacks."""
+    depth, rows, columns = (missing,) * (3 - len(sides)) + tuple(sides)
+    return depth, rows, columns
 
 
 @dataclass(frozen=True)
@@ -90,6 +103,11 @@ class Region:
     pool: Pool | None
 
     @property
+    def pooled_rows(self) -> int:
+        """The rows that one row of the result pools, 1 without a pooling."""
+        return self.pool.kernel[0] if self.pool is not None else 1
+
+    @property
     def last(self) -> Op:
         """The operator whose result leaves the registers (before any pooling)."""
         return self.kernel.ops[-2] if self.pool is not None else self.kernel.ops[-1]
@@ -115,6 +133,10 @@ def is_view(kernel: Kernel) -> bool:
 
 def is_count(kernel: Kernel) -> bool:
     return isinstance(kernel.ops[0], GlobalSum)
+
+
+def is_wide(kernel: Kernel) -> bool:
+    return isinstance(kernel.ops[0], Linear) and kernel.ops[0].is_wide
 
 
 def is_pool(kernel: Kernel) -> bool:

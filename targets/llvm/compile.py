@@ -101,8 +101,7 @@ def _trace(program: Program, slot: TraceSlot) -> dict[str, Any]:
         "bits": slot.bits,
         "kind": slot.kind,
         "origin": op.origin,
-        "map": list(shape) if len(shape) == 3 else [shape[0], 1, 1],
-        "spatial": len(shape) == 3,
+        "shape": list(shape),
         "constant": value.type.clock == "const",
         "low": op.low if isinstance(op, Spiking) else 0,
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -114,9 +115,8 @@ class NativeExecutor(Executor):
             layer = slot["origin"].split(" ")[0] or slot["name"]
             array = _slot_array(raw, slot, int(self.settings["steps"]))
             if slot["kind"] == "gate":
-                gates[layer] = array[..., 0, 0]
+                gates[layer] = array
             else:
-                array = array if slot["spatial"] else array[..., 0, 0]
                 states.setdefault(layer, []).append((array >> 1) + slot["low"])
                 if slot["kind"] == "neuron":
                     spikes[layer] = array & 1
@@ -130,14 +130,16 @@ def raw_steps(settings: Mapping[str, Any], steps: int) -> int:
 
 
 def _slot_array(raw: npt.NDArray[np.uint8], slot: Mapping[str, Any], steps: int) -> npt.NDArray[np.int64]:
-    """Return [N, T, C, H, W] of one trace slot."""
-    channels, height, width = slot["map"]
+    """Return [N, T, C, ...] of one trace slot."""
+    channels, *sides = slot["shape"]
+    pixels = math.prod(sides)
     padded = -(-channels // LANES) * LANES
     kept = 1 if slot["constant"] else steps
-    size = kept * height * width * padded * slot["bits"] // 8
+    size = kept * pixels * padded * slot["bits"] // 8
     part = np.ascontiguousarray(raw[:, slot["offset"] : slot["offset"] + size])
-    every = part.view(np.uint8 if slot["bits"] == 8 else np.int32).reshape(raw.shape[0], kept, height, width, padded)
-    array = every[..., :channels].transpose(0, 1, 4, 2, 3).astype(np.int64)
+    every = part.view(np.uint8 if slot["bits"] == 8 else np.int32).reshape(raw.shape[0], kept, pixels, padded)
+    found = every[..., :channels].transpose(0, 1, 3, 2).astype(np.int64)
+    array = found.reshape(raw.shape[0], kept, *slot["shape"])
     return np.repeat(array, steps, axis=1) if kept != steps else array
 
 

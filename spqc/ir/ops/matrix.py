@@ -43,6 +43,11 @@ class Linear(_WeightedSum):
     multiply: Multiply = "product"
     name: ClassVar[str] = "linear"
 
+    @property
+    def is_wide(self) -> bool:
+        """Whether an input is wider than a byte."""
+        return self.type_of(0).range[1] > 255
+
     def infer(self) -> tuple[Type, ...]:
         x, w = self.type_of(0), self.type_of(1)
         self.need(

@@ -2,55 +2,90 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
 
 from ..op import Op
+from ..sides import Sides, canonical, outputs, per_axis
 from ..types import Array, Type, signed_type, unsigned_type
 
 
 @dataclass(frozen=True)
-class _Pool(Op):
-    kernel: int = 2
-    stride: int = 2
+class Pool(Op):
+    """Windows over maps of one to three axes; each attribute is one number for every axis, or one an axis."""
 
-    def pooled(self) -> tuple[int, int, int]:
+    kernel: Sides = (2,)
+    stride: Sides = (2,)
+    padding: Sides = (0,)
+
+    def __post_init__(self) -> None:
+        for name in ("kernel", "stride", "padding"):
+            object.__setattr__(self, name, canonical(getattr(self, name)))
+
+    @property
+    def sides(self) -> tuple[Sides, Sides, Sides]:
+        """Return kernel, stride and padding with one entry an axis."""
+        axes = len(self.type_of(0).shape) - 1
+        found = tuple(per_axis(sides, axes) for sides in (self.kernel, self.stride, self.padding))
+        self.need(all(found), f"has sizes of another number of axes than {self.type_of(0)}")
+        return found[0], found[1], found[2]
+
+    @property
+    def window(self) -> int:
+        """The number of elements of one window."""
+        return math.prod(self.sides[0])
+
+    @property
+    def tiles(self) -> bool:
+        """Whether the windows are squares side by side on a map of rows and columns: no overlap, no padding."""
+        whole = self.kernel == self.stride and self.padding == (0,) and len(self.kernel) == 1
+        return whole and len(self.type_of(0).shape) == 3
+
+    def pooled(self) -> tuple[int, ...]:
         x = self.type_of(0)
-        self.need(len(x.shape) == 3 and x.is_integer, f"reads integers CxHxW, not {x}")
-        self.need(self.kernel >= 1 and self.stride >= 1, "needs kernel >= 1 and stride >= 1")
-        channels, height, width = x.shape
-        size = [(n - self.kernel) // self.stride + 1 for n in (height, width)]
+        self.need(2 <= len(x.shape) <= 4 and x.is_integer, f"reads integers of one to three axes, not {x}")
+        kernel, stride, padding = self.sides
+        self.need(min(*kernel, *stride) >= 1, "needs kernel >= 1 and stride >= 1")
+        halves = all(0 <= 2 * pad <= k for pad, k in zip(padding, kernel, strict=True))
+        self.need(halves, "needs a padding of at most half its kernel")
+        size = outputs(x.shape[1:], kernel, stride, padding)
         self.need(min(size) >= 1, f"has a window larger than its input {x}")
-        return channels, size[0], size[1]
+        return x.shape[0], *size
 
-    def windows(self, x: Array) -> Array:
-        view = np.lib.stride_tricks.sliding_window_view(x, (self.kernel, self.kernel), axis=(2, 3))
-        return np.asarray(view[:, :, :: self.stride, :: self.stride])
+    def windows(self, x: Array, outside: int) -> Array:
+        """Return [N, C, *positions, elements]: every window, `outside` where it leaves the map."""
+        kernel, stride, padding = self.sides
+        axes = tuple(range(2, x.ndim))
+        padded = np.pad(x, [(0, 0), (0, 0), *((pad, pad) for pad in padding)], constant_values=outside)
+        view = np.lib.stride_tricks.sliding_window_view(padded, kernel, axis=axes)
+        strided = view[(slice(None), slice(None), *(slice(None, None, step) for step in stride))]
+        return strided.reshape(*strided.shape[: x.ndim], -1)
 
 
 @dataclass(frozen=True)
-class SumPool(_Pool):
-    """Average pooling that keeps the integer sum; the scale of the result is divided by kernel^2."""
+class SumPool(Pool):
+    """Average pooling that keeps the integer sum; the scale of the result is divided by the window; outside is 0."""
 
     name: ClassVar[str] = "sum_pool"
 
     def infer(self) -> tuple[Type, ...]:
         x, shape = self.type_of(0), self.pooled()
-        low, high = (bound * self.kernel**2 for bound in x.range)
-        scale = x.scale / self.kernel**2
+        low, high = (bound * self.window for bound in x.range)
+        scale = x.scale / self.window
         if low < 0:
             return (signed_type(low, high, shape, x.clock, scale),)
         return (unsigned_type(high, shape, x.clock, scale),)
 
     def evaluate(self, *arrays: Array) -> tuple[Array, ...]:
-        return (self.windows(arrays[0]).sum(axis=(4, 5)),)
+        return (self.windows(arrays[0], 0).sum(axis=-1),)
 
 
 @dataclass(frozen=True)
-class MaxPool(_Pool):
-    """The largest element of each window: OR, where the elements are spikes."""
+class MaxPool(Pool):
+    """The largest element of each window (OR, where the elements are spikes); what lies outside never wins."""
 
     name: ClassVar[str] = "max_pool"
 
@@ -58,12 +93,12 @@ class MaxPool(_Pool):
         return (replace(self.type_of(0), shape=self.pooled()),)
 
     def evaluate(self, *arrays: Array) -> tuple[Array, ...]:
-        return (self.windows(arrays[0]).max(axis=(4, 5)),)
+        return (self.windows(arrays[0], self.type_of(0).range[0]).max(axis=-1),)
 
 
 @dataclass(frozen=True)
 class GlobalSum(Op):
-    """The sum of each channel over its map: what a channel gate looks at."""
+    """The sum of each channel over its map: a global average whose divisor moved into the scale."""
 
     name: ClassVar[str] = "global_sum"
 

@@ -70,14 +70,14 @@ class Dense:
 
     def _loops(self) -> None:
         # rows of one pooled row stay with one thread
-        rows = self.region.pool.kernel if self.region.pool is not None else 1
-        groups = -(-self.output.height // rows)
+        rows = self.region.pooled_rows
+        groups = -(-self.output.rows // rows)
         tiles = padded(self.output.channels) // LANES // self.block.tiles
         with self.context.parallel(tiles * groups) as unit:
             tile = bind(tirx.floordiv(unit, i32(groups)))
             with loop(rows) as r:
                 y = bind(tirx.floormod(unit, i32(groups)) * rows + r)
-                inside = y < i32(self.output.height) if self.output.height % rows else None
+                inside = y < i32(self.output.rows) if self.output.rows % rows else None
                 with when(inside), loop(-(-self.output.width // self.block.pixels)) as block:
                     self._body(tile, y, bind(block * self.block.pixels))
 
@@ -231,12 +231,12 @@ class Dense:
             target.store(step, at, channel, old + value if isinstance(self.region.pool, SumPool) else old | value)
 
     def _pooled(self, y: Expr, x: Expr, pooled: Map) -> Expr:
-        k = self.region.pool.kernel if self.region.pool is not None else 1
+        k = self.region.pooled_rows
         return tirx.floordiv(y, i32(k)) * pooled.width + tirx.floordiv(x, i32(k))
 
     def _pooled_inside(self, y: Expr, x: Expr, pooled: Map) -> Expr | None:
         """Return the condition that a pixel falls into a window; the last rows and columns may not."""
-        k = self.region.pool.kernel if self.region.pool is not None else 1
+        k = self.region.pooled_rows
         conditions = []
         if pooled.height * k < self.output.height:
             conditions.append(y < i32(pooled.height * k))

@@ -1,28 +1,39 @@
-"""Pooling that stands alone: overlapping windows, values that others read too, sums before the neuron."""
+"""Pooling that stands alone: overlapping or padded windows, values that others read too, sums before the neuron."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tvm import tirx
 from tvm.tirx.script import builder as T
 
 from spqc.ir.ops import MaxPool, SumPool
 from spqc.ir.program import LANES
 
 from ..context import Context
+from ..geometry import solid
 from ..memory import Place
-from ..vector import Expr, Registers, bind, broadcast, constant, i32, select
+from ..vector import Expr, Registers, all_of, bind, broadcast, constant, i32, select, when
 
 
 def emit_pool(context: Context, op: SumPool | MaxPool) -> None:
     """Emit one pooling over all steps; packed spikes come and go as whole containers of steps."""
     source, target = context.place_of(op.inputs[0]), context.place_of(op.out)
     dtype = "int64" if target.dtype == "int64" else "int32"
+    window = _Window(op, source, dtype)
     m = target.map
-    with context.parallel(m.height) as y, T.serial(0, m.width) as x, T.serial(0, target.channels // LANES) as tile:
-        pixel, channel = bind(y * m.width + x), bind(tile * LANES)
+    with context.parallel(m.rows) as row, T.serial(0, m.width) as x, T.serial(0, target.channels // LANES) as tile:
+        z, y = bind(tirx.floordiv(row, i32(m.height))), bind(tirx.floormod(row, i32(m.height)))
+        pixel, channel = bind(row * m.width + x), bind(tile * LANES)
         held = Registers("held", 2, dtype)
+        if target.packed and source.packed and isinstance(op, MaxPool):
+            window.reduce(held, (z, y, x), lambda at: source.load_word(at, channel), join=True)
+            target.store(i32(0), pixel, channel, held[0])
+            return
         held[1] = constant(0, dtype)
         with T.serial(0, target.steps) as t:
-            _window(op, source, held, t, y, x, channel, dtype)
+            window.reduce(held, (z, y, x), lambda at: source.load(t, at, channel, dtype))
             if target.packed:
                 held[1] = held[1] | (held[0] << broadcast(t))
             else:
@@ -31,21 +42,37 @@ def emit_pool(context: Context, op: SumPool | MaxPool) -> None:
             target.store(i32(0), pixel, channel, held[1])
 
 
-def _window(
-    op: SumPool | MaxPool, source: Place, held: Registers, t: Expr, y: Expr, x: Expr, channel: Expr, dtype: str
-) -> None:
-    """Leave the pooled vector of one window in `held[0]`."""
-    first = _element(op, source, t, y, x, i32(0), i32(0), channel, dtype)
-    held[0] = first if isinstance(op, MaxPool) else first - first
-    with T.grid(op.kernel, op.kernel) as (i, j):
-        value = bind(_element(op, source, t, y, x, i, j, channel, dtype))
-        held[0] = held[0] + value if isinstance(op, SumPool) else select(held[0] > value, held[0], value)
+@dataclass(frozen=True)
+class _Window:
+    op: SumPool | MaxPool
+    source: Place
+    dtype: str
+
+    def reduce(
+        self, held: Registers, position: tuple[Expr, Expr, Expr], load: Callable[[Expr], Expr], join: bool = False
+    ) -> None:
+        """Leave the pooled vector of one window in `held[0]`; `join`: containers of spikes, of which any may fire."""
+        kernel, stride, padding = self.op.sides
+        low = 0 if isinstance(self.op, SumPool) or join else self.op.type_of(0).range[0]
+        held[0] = constant(low, self.dtype)
+        strides, paddings, m = solid(stride), solid(padding, 0), self.source.map
+        with T.grid(*solid(kernel)) as taps:
+            places = [at * s + tap - pad for at, s, tap, pad in zip(position, strides, taps, paddings, strict=True)]
+            edges = [
+                _edge(at, size)
+                for at, size, pad in zip(places, (m.depth, m.height, m.width), paddings, strict=True)
+                if pad
+            ]
+            with when(all_of(edges)):
+                z, y, x = places
+                value = bind(load((z * m.height + y) * m.width + x))
+                held[0] = self._joined(held[0], value, join)
+
+    def _joined(self, total: Expr, value: Expr, join: bool) -> Expr:
+        if join:
+            return total | value
+        return total + value if isinstance(self.op, SumPool) else select(total > value, total, value)
 
 
-def _element(
-    op: SumPool | MaxPool, source: Place, t: Expr, y: Expr, x: Expr, i: Expr, j: Expr, channel: Expr, dtype: str
-) -> Expr:
-    pixel = (y * op.stride + i) * source.map.width + x * op.stride + j
-    return source.load(t, pixel, channel, dtype)
-
-
+def _edge(at: Expr, size: int) -> Expr:
+    return tirx.And(at >= i32(0), at < i32(size))
