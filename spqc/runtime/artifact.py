@@ -13,12 +13,13 @@ import spqc
 from spqc import registry
 from spqc.contracts import Package
 from spqc.errors import ArtifactError, GraphError, SpqcError
-from spqc.ir import Array, Graph, parse_graph, verify
+from spqc.ir import Graph, parse_graph, verify
 from spqc.options import split_call
 
 from .archive import read_archive, write_archive
 from .observe import input_format
-from .packing import pack, packed_size, unpack
+from .packing import pack
+from .stored import StoredConstants
 
 FORMAT = "spqc-artifact"
 FORMAT_VERSION = 1
@@ -124,23 +125,18 @@ def _pack_constants(graph: Graph) -> bytes:
 def _read_graph(files: Mapping[str, bytes], path: Path) -> Graph:
     try:
         bare = parse_graph(files[_GRAPH].decode(), path=f"{path}/{_GRAPH}")
-        data = _unpack_constants(bare, files[_WEIGHTS], path)
+        data = _stored_constants(bare, files[_WEIGHTS], path)
         return verify(parse_graph(files[_GRAPH].decode(), data, f"{path}/{_GRAPH}"))
     except (GraphError, UnicodeDecodeError) as error:
         reason = error.message if isinstance(error, SpqcError) else str(error)
         raise ArtifactError(f"the graph inside cannot be read: {reason}", str(path), _AGAIN) from None
 
 
-def _unpack_constants(graph: Graph, content: bytes, path: Path) -> dict[str, Array]:
-    sizes = [packed_size(value.type) for value in graph.constants]
-    if sum(sizes) != len(content):
-        raise ArtifactError(f"the weights take {len(content)} bytes, not {sum(sizes)}", str(path), _AGAIN)
-    data, start = {}, 0
-    for value, size in zip(graph.constants, sizes, strict=True):
-        array = unpack(content[start : start + size], value.type)
-        array.setflags(write=False)
-        data[value.name], start = array, start + size
-    return data
+def _stored_constants(graph: Graph, content: bytes, path: Path) -> StoredConstants:
+    found = StoredConstants(content, {value.name: value.type for value in graph.constants})
+    if found.size != len(content):
+        raise ArtifactError(f"the weights take {len(content)} bytes, not {found.size}", str(path), _AGAIN)
+    return found
 
 
 def _read_manifest(files: Mapping[str, bytes], path: Path) -> dict[str, Any]:

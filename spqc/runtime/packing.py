@@ -35,10 +35,13 @@ def pack(array: Array, type_: Type) -> bytes:
 def unpack(content: bytes, type_: Type) -> Array:
     """Return the array that `pack` stored, in the type's numpy dtype."""
     if type_.encoding in ("float", "fixed"):
-        flat: Array = np.frombuffer(content, _raw_dtype(type_)).astype(type_.dtype)
-    else:
-        codes = unpack_bits(content, type_.bits, type_.size)
-        flat = _from_grid(codes, type_) if type_.encoding in ("pot", "apot") else _from_integers(codes, type_)
+        return np.frombuffer(content, _raw_dtype(type_)).astype(type_.dtype).reshape(type_.shape)
+    decode = _from_grid if type_.encoding in ("pot", "apot") else _from_integers
+    flat = np.empty(type_.size, np.int64)
+    for start in range(0, type_.size, _CHUNK):  # the widened codes of a whole layer would take eight bytes a weight
+        count = min(_CHUNK, type_.size - start)
+        codes = unpack_bits(content[start * type_.bits // 8 :], type_.bits, count)
+        flat[start : start + count] = decode(codes, type_)
     return flat.reshape(type_.shape)
 
 
@@ -58,6 +61,10 @@ def unpack_bits(content: bytes, bits: int, count: int) -> npt.NDArray[np.uint64]
     """Return `count` codes of `bits` each from a bit string."""
     if bits in (8, 16, 32, 64):
         return np.frombuffer(content, f"<u{bits // 8}", count).astype(np.uint64)
+    if bits in (1, 2, 4):
+        shifts = np.arange(0, 8, bits, dtype=np.uint8)
+        whole = np.frombuffer(content, np.uint8, -(-count * bits // 8))[:, None] >> shifts
+        return (whole & np.uint8((1 << bits) - 1)).reshape(-1)[:count].astype(np.uint64)
     codes = np.zeros(count, np.uint64)
     places = np.arange(bits, dtype=np.uint64)
     raw = np.frombuffer(content, np.uint8)

@@ -55,9 +55,19 @@ def lay_out(arrangements: Sequence[Arrangement], data: Mapping[str, Integers], s
     """Return the kernels' constant memory."""
     memory = aligned(size)
     for a in arrangements:
-        raw = np.ascontiguousarray(_arranged(a, data[a.name])).view(np.uint8).ravel()
-        memory[a.offset : a.offset + raw.size] = raw
+        place = a.offset
+        for part in _parts(a, data[a.name]):
+            raw = np.ascontiguousarray(_arranged(a, part)).view(np.uint8).ravel()
+            memory[place : place + raw.size] = raw
+            place += raw.size
     return memory
+
+
+def _parts(a: Arrangement, array: Integers) -> list[Integers]:
+    """Return an array as pieces that are arranged one after the other: a tile of outputs takes little memory."""
+    if a.form not in ("weight", "shifts") or a.groups > 1:
+        return [array]
+    return [array[first : first + a.lanes] for first in range(0, len(array), a.lanes)]
 
 
 def aligned(size: int, alignment: int = 64) -> Bytes:
