@@ -213,3 +213,20 @@ def test_many_elements_pack_in_pieces() -> None:
 def test_what_does_not_fit_is_refused(encoding: str, value: int) -> None:
     with pytest.raises(GraphError):
         pack(np.array([value]), Type(encoding, 4, (1,), "const"))  # type: ignore[arg-type]
+
+
+def test_code_with_other_parameters_is_refused(tiny: Path) -> None:
+    spqc.compile(tiny, "llvm", out="net.spqc")
+    settings_ = json.loads(parts(Path("net.spqc"))["manifest.json"])["settings"]
+    rewrite(Path("net.spqc"), in_manifest("settings", settings_ | {"interface": "input: uint8"}))
+    with pytest.raises(ArtifactError, match="another version of spqc"):
+        spqc.load("net.spqc").run(np.zeros((1, *spqc.load("net.spqc").graph.inputs[0].type.shape)))
+
+
+def test_loaded_constants_are_those_that_were_compiled(tiny: Path) -> None:
+    made = spqc.compile(tiny, "reference", out="net.spqc")
+    loaded = spqc.load("net.spqc").graph.data
+    assert list(loaded) == [v.name for v in made.graph.constants]
+    for name, array in loaded.items():
+        np.testing.assert_array_equal(array, made.graph.data[name])
+    assert not loaded[next(iter(loaded))].flags.writeable

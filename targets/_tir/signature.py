@@ -11,3 +11,8 @@ VIEWS = {
     "constant": ("int8", "int16", "int32", "int64"),
     "state": ("uint8", "uint16", "uint32", "uint64", "int16", "int32"),
 }
+
+
+def interface() -> str:
+    """Return the parameters as text; an artifact built for other parameters cannot be called."""
+    return "; ".join(f"{region}: {', '.join(VIEWS[region])}" for region in REGIONS)

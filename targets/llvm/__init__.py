@@ -11,6 +11,7 @@ from spqc.errors import ArtifactError, Unavailable, UsageError
 from spqc.ir import Graph
 from spqc.ir.program import Program
 
+from .._tir.signature import interface
 from .cpu import architecture, missing_features
 from .executor import NativeExecutor
 
@@ -55,6 +56,8 @@ class Llvm(Target):
         settings = package.settings
         if "model.so" not in package.files or "functions" not in settings:
             raise ArtifactError("the artifact lacks its compiled library", hint="compile it again")
+        if settings.get("interface") != interface():
+            raise ArtifactError("the artifact was compiled by another version of spqc", hint="compile it again")
         if settings["architecture"] != architecture():
             raise Unavailable(
                 f"the artifact is built for {settings['architecture']}, this machine is {architecture()}",

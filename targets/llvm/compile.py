@@ -21,6 +21,7 @@ from .._tir.constants import Constants
 from .._tir.context import Machine
 from .._tir.emit import Emitted, emit
 from .._tir.geometry import TraceSlot, trace_bytes
+from .._tir.signature import interface
 from .cpu import architecture, checked_features, missing_features
 
 
@@ -35,6 +36,7 @@ def build(graph: Graph, programs: Mapping[str, Program], cpu: str, threads: int,
     library = shared_library({name: e.function for name, e in emitted.items()}, target)
     settings = {
         "architecture": architecture(),
+        "interface": interface(),
         "cpu": str(target.attrs["mcpu"]),
         "features": checked_features(features),
         "threads": threads,
