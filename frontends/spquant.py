@@ -183,12 +183,15 @@ class _Lowering:
             return self.build.op(ops.Flatten, x, origin=origin)[0]
         if kind == "Add":
             return reduce(lambda total, more: self.build.op(ops.Add, total, more, origin=origin)[0], reads)
-        if kind in ("SpikingConv2d", "SpikingLinear"):
+        if kind == "Attention":
+            return self.build.op(ops.Attention, *reads, origin=origin, heads=layer.heads, scale=layer.scale)[0]
+        if kind in ("SpikingConv2d", "SpikingLinear", "SpikingNeuron"):
             return self._spiking(index, layer, x, reads[-1], origin)
         raise ModelError(f"there is no operator for {kind}", origin)
 
     def _spiking(self, index: int, layer: SpikingLayer, x: Value, branch: Value, origin: str) -> Value:
-        n = self._sum(f"w{index}", layer.synapse, layer.integer_weight(), x, origin)
+        bare = type(layer).__name__ == "SpikingNeuron"
+        n = x if bare else self._sum(f"w{index}", layer.synapse, layer.integer_weight(), x, origin)
         current = self._affine(f"{index}", n, *layer.fold(), origin)
         if layer.options.residual == "identity":
             current = self.build.op(ops.Add, current, branch, origin=origin)[0]

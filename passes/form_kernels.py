@@ -10,6 +10,7 @@ from spqc.ir import Graph, Op, Value
 from spqc.ir.ops import (
     Add,
     Affine,
+    Attention,
     Bias,
     Conv2d,
     Flatten,
@@ -67,7 +68,7 @@ def _region(graph: Graph, first: Op, taken: set[str]) -> tuple[Op, ...]:
         return (first, *_gate(graph, first))
     if isinstance(first, Linear) and first.is_wide:
         return (first, *_followers(graph, first, (Greater,)))
-    if isinstance(first, (*_VIEWS, SumPool, MaxPool)):
+    if isinstance(first, (*_VIEWS, SumPool, MaxPool, Attention, Spiking)):
         return tuple(region)
     while True:
         follower = graph.only_reader(region[-1].out.name)

@@ -12,6 +12,7 @@ from spqc.ir.levels import RELEASED, TAPEOUT, TERNARY
 from spqc.ir.ops import (
     Add,
     Affine,
+    Attention,
     Bias,
     Conv2d,
     Flatten,
@@ -61,6 +62,21 @@ class Maker:
         if self.rng.random() < 0.5:
             (total,) = self.build.op(self.pick(MaxPool, SumPool), total)
         return self.build.graph(self.head(total))
+
+    def attention(self) -> Graph:
+        """Return a network of three convolutions, attention among their spikes (or sums of them), and its neurons."""
+        heads, width = self.pick((1, 16), (2, 16), (1, 32), (3, 5), (2, 8), (1, 80))
+        height, columns = self.pick((4, 5), (1, 3), (8, 9), (3, 3))
+        x = self.build.input("x", Type("spike", 1, (2, height, columns)))
+        maps = []
+        for index in range(3):
+            w = self.weight(f"w{index}", (heads * width, 2, 1, 1))
+            (n,) = self.build.op(Conv2d, x, w, origin=f"layers.{index} (Block)")
+            maps.append(self.neuron(x, n, None, index, f"layers.{index} (Block)"))
+        if self.rng.random() < 0.3:
+            (maps[0],) = self.build.op(Add, maps[0], maps[1])
+        (n,) = self.build.op(Attention, *maps, origin="attention (Attention)", heads=heads)
+        return self.build.graph(self.head(self.neuron(x, n, None, 3, "layers.3 (Block)")))
 
     def input(self) -> Value:
         shape = (int(self.pick(1, 2, 3)), int(self.pick(1, 5, 8)), int(self.pick(4, 7)))

@@ -54,6 +54,12 @@ def test_integer_streams_are_exact(seed: int) -> None:
 
 
 @needs_v3
+@pytest.mark.parametrize("seed", range(6))
+def test_attention_is_exact(seed: int) -> None:
+    check(Maker(seed).attention(), TARGETS[seed % 3], seed)
+
+
+@needs_v3
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(200, 260))
 def test_many_random_networks_are_exact(seed: int) -> None:

@@ -55,7 +55,17 @@ def branched(seed: int) -> Graph:
     return Maker(seed).stream()
 
 
-NETWORKS = {"random": lambda seed: Maker(seed).graph(3), "projected": projected, "branched": branched}
+def attending(seed: int) -> Graph:
+    """Return a random network with an attention."""
+    return Maker(seed).attention()
+
+
+NETWORKS = {
+    "random": lambda seed: Maker(seed).graph(3),
+    "projected": projected,
+    "branched": branched,
+    "attending": attending,
+}
 
 
 @cache

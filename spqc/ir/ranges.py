@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from .graph import Graph
 from .op import Op
-from .ops import Add, Bias, Conv2d, Flatten, GlobalSum, Linear, MaxPool, Repeat, SumPool
+from .ops import Add, Attention, Bias, Conv2d, Flatten, GlobalSum, Linear, MaxPool, Repeat, SumPool
 
 Bounds = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
 
@@ -36,6 +36,8 @@ def bounds(graph: Graph, name: str) -> Bounds:
         low, high = bounds(graph, op.inputs[0].name)
         more_low, more_high = bounds(graph, op.inputs[1].name)
         return low + more_low, high + more_high
+    if isinstance(op, Attention):
+        return _of(0, op.bound(*(int(bounds(graph, v.name)[1].max()) for v in op.inputs)))
     if isinstance(op, Repeat | MaxPool):
         return bounds(graph, op.inputs[0].name)
     if isinstance(op, Flatten):

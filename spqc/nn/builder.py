@@ -15,10 +15,11 @@ from spqc.ir.sides import Sides
 
 from . import config as network_config
 from . import overrides
+from .attention import Attention
 from .classifier import Classifier
 from .config import NetworkOptions
 from .joins import Add
-from .layers import LayerOptions, Residual, SpikingConv2d, SpikingLinear
+from .layers import LayerOptions, Residual, SpikingConv2d, SpikingLinear, SpikingNeuron
 from .masks import ChannelGate
 from .network import NetworkSignature, SpikingNetwork
 from .options import NeuronOptions, check_choices
@@ -45,6 +46,8 @@ _KEYS: dict[str, frozenset[str]] = {
     "global_avg_pool": frozenset(),
     "flatten": frozenset(),
     "add": frozenset(),
+    "attention": frozenset({"heads", "scale"}),
+    "neuron": frozenset({"membrane", "neuron"}),
 }
 
 
@@ -114,6 +117,10 @@ class _Features:
             "global_avg_pool": lambda: GlobalSum(self.signal),
             "flatten": lambda: Flatten(self.signal),
             "add": lambda: Add(self.reads),
+            "attention": lambda: Attention(self.reads, _positive(spec, "heads", 1), _factor(spec, "scale", 0.125)),
+            "neuron": lambda: SpikingNeuron(
+                self.signal, LayerOptions(neuron=_neuron_options(spec, self.options), masks=self.options.masks)
+            ),
         }
         return makers[spec["op"]]()
 
@@ -156,6 +163,12 @@ def _check_reads(spec: Spec, count: int) -> None:
             raise ModelError(
                 "an add reads two layers or more", hint='name them: {"op": "add", "from": ["stem", "branch"]}'
             )
+    elif spec["op"] == "attention":
+        if count != 3:
+            raise ModelError(
+                f"an attention reads queries, keys and values, not {count} layers",
+                hint='name them: {"op": "attention", "from": ["q", "k", "v"], "heads": 8}',
+            )
     elif count > 1 and spec.get("residual", "none") == "none":
         raise ModelError(f"a {spec['op']} reads one layer, not {count}")
 
@@ -184,7 +197,7 @@ def initialise(network: SpikingNetwork, seed: int) -> None:
     """Draw every parameter from a private generator: kaiming weights, batch-norm gains of either sign."""
     generator = torch.Generator().manual_seed(seed)
     for module in network.modules():
-        if isinstance(module, Synapse | ChannelGate | Classifier):
+        if isinstance(module, Synapse | ChannelGate | Classifier) and module.weight.numel():
             _draw_weights(module.weight, generator)
             module.quantiser.start(module.weight)
         if isinstance(module, Synapse) and module.norm is not None:
@@ -281,6 +294,13 @@ def _sides(spec: Spec, key: str, default: int | Sides, least: int, axes: int) ->
 
 def _is_integer(value: object) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _factor(spec: Spec, key: str, default: float) -> float:
+    value = spec.get(key, default)
+    if not isinstance(value, float) or not 0.0 < value < math.inf or math.frexp(value)[0] != 0.5:
+        raise ModelError(f"{key} must be a power of two, not {value!r}", hint="codes stay integers: write e.g. 0.125")
+    return value
 
 
 def _positive(spec: Spec, key: str, default: int | None = None) -> int:

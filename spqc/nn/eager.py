@@ -43,7 +43,9 @@ def folded(net: SpikingNetwork) -> Callable[[Any], Tensor]:
 
 
 def _plain(layer: SpikingLayer) -> bool:
-    return layer.gate is None and layer.spatial is None and layer.options.residual == "none"
+    if layer.gate is not None or layer.spatial is not None or layer.options.residual != "none":
+        return False
+    return bool(layer.synapse.weight.numel())
 
 
 def _frozen(layer: SpikingLayer) -> Step:

@@ -18,7 +18,7 @@ from .masks import ChannelGate, SpatialMask
 from .neuron import Neuron, NeuronConstants, StepRules
 from .options import MaskOptions, NeuronOptions
 from .signal import Signal, spikes
-from .synapse import ConvGeometry, Floats, Synapse, SynapseOptions
+from .synapse import ConvGeometry, Floats, Synapse, SynapseOptions, Wire
 
 _EXACT_FLOAT32 = 1 << 24
 
@@ -62,7 +62,7 @@ class SpikingLayer(nn.Module):
         super().__init__()
         self.options, self.source = options, source
         self.skip_source = skip_source or source
-        self.synapse = Synapse(source, channels, geometry, options.synapse)
+        self.synapse = self._synapse(channels, geometry)
         self.shortcut = self._shortcut(channels, geometry) if options.residual == "project" else None
         self.neuron = Neuron(options.neuron)
         self.spatial = SpatialMask(options.masks) if options.masks.spatial_mask is not None else None
@@ -239,6 +239,9 @@ class SpikingLayer(nn.Module):
             raise ModelError("the layer has no projected residual")
         return self.shortcut
 
+    def _synapse(self, channels: int, geometry: ConvGeometry | None) -> Synapse:
+        return Synapse(self.source, channels, geometry, self.options.synapse)
+
     def _shortcut(self, channels: int, geometry: ConvGeometry | None) -> Synapse:
         """Return the 1x1 convolution of the residual, strided so that its output fits the layer's."""
         if geometry is None:
@@ -286,3 +289,13 @@ class SpikingLinear(SpikingLayer):
 
     def __init__(self, source: Signal, features: int, options: LayerOptions, skip_source: Signal | None = None) -> None:
         super().__init__(source, features, None, options, skip_source)
+
+
+class SpikingNeuron(SpikingLayer):
+    """Spiking neurons alone, without weights or batch norm: each reads one code."""
+
+    def __init__(self, source: Signal, options: LayerOptions) -> None:
+        super().__init__(source, source.shape[0], None, options)
+
+    def _synapse(self, channels: int, geometry: ConvGeometry | None) -> Synapse:
+        return Wire(self.source)

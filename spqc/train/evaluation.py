@@ -78,6 +78,8 @@ def _observed(network: SpikingNetwork, codes: npt.NDArray[np.uint8]) -> dict[str
 
 
 def _density(layer: Any) -> float:
+    if not layer.synapse.weight.numel():
+        return 1.0
     if layer.synapse.quantiser.is_float:
         return float((layer.synapse.effective_weight() != 0).float().mean())
     return float((layer.integer_weight()[0] != 0).mean())

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from spqc.ir import Graph, Value
-from spqc.ir.ops import Flatten, MaxPool, Repeat, SumPool
+from spqc.ir.ops import Add, Flatten, MaxPool, Repeat, SumPool
 
 SPIKES = 0.15  # the rate trained networks settle at
 PIXELS = 0.9  # of a picture are not black
@@ -42,6 +44,9 @@ def _chances(graph: Graph, value: Value) -> list[float]:
         if isinstance(op, MaxPool):
             return [(1 - p) ** window, 1 - (1 - p) ** window]
         return _binomial(window, p)
+    if isinstance(op, Add) and op.counts:
+        first, second = (_chances(graph, v) for v in op.inputs)
+        return [float(chance) for chance in np.convolve(first, second)]
     low, high = value.type.range
     if (low, high) == (0, 1):
         return [1 - SPIKES, SPIKES]

@@ -9,7 +9,7 @@ import tvm
 from tvm.tirx.script import builder as T
 
 from spqc.ir import Graph, Type, Value
-from spqc.ir.ops import Add, Affine, Conv2d, Linear, MaxPool, Neuron, Spiking, SumPool
+from spqc.ir.ops import Add, Affine, Attention, Conv2d, Linear, MaxPool, Neuron, Spiking, SumPool
 from spqc.ir.program import Kernel, Program
 
 from .choice import strategies
@@ -28,6 +28,7 @@ from .geometry import (
     state_slots,
     trace_slots,
 )
+from .kernels.attention import emit_attention
 from .kernels.count import emit_count, emit_wide
 from .kernels.dense import Dense
 from .kernels.pool import emit_pool
@@ -75,6 +76,8 @@ def _emit_kernel(context: Context, kernel: Kernel, choice: Choice | None) -> Non
         emit_count(context, found)
     elif is_wide(found.kernel):
         emit_wide(context, found)
+    elif isinstance(first, Attention):
+        emit_attention(context, first)
     elif choice is not None:
         strategies()[choice.strategy].emit(context, found, choice.settings)
     else:
@@ -130,6 +133,8 @@ def _reason(op: object) -> str:
     if isinstance(op, Linear):
         low, high = op.type_of(0).range
         return "" if low >= 0 and high < 2**31 else "its input is not a small unsigned integer"
+    if isinstance(op, Attention) and op.out.type.bits > 31:
+        return "its products are wider than 31 bits"
     if isinstance(op, Add) and op.counts and op.out.type.bits > 32:
         return "its sum is wider than 32 bits"
     if isinstance(op, Neuron | Affine) and op.outputs[0].type.encoding == "float":

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from spqc.ir import Op, Value
-from spqc.ir.ops import Conv2d, Flatten, GlobalSum, Linear, MaxPool, Repeat, Spiking, SumPool
+from spqc.ir.ops import Attention, Conv2d, Flatten, GlobalSum, Linear, MaxPool, Repeat, Spiking, SumPool
 from spqc.ir.program import LANES, Kernel, Program
 
 Pool = SumPool | MaxPool
@@ -137,6 +137,10 @@ def is_count(kernel: Kernel) -> bool:
 
 def is_wide(kernel: Kernel) -> bool:
     return isinstance(kernel.ops[0], Linear) and kernel.ops[0].is_wide
+
+
+def is_attention(kernel: Kernel) -> bool:
+    return isinstance(kernel.ops[0], Attention)
 
 
 def is_pool(kernel: Kernel) -> bool:

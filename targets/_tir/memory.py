@@ -74,6 +74,16 @@ class Place:
             return wide
         return (wide >> broadcast(step.astype(dtype))) & broadcast(tirx.const(1, dtype))
 
+    def element(self, step: Expr, pixel: Expr, channel: Expr) -> Expr:
+        """Return one element as int32."""
+        raw = self.memory.view(self.region, self.dtype)[self.index(step, pixel, channel)].astype("int32")
+        return (raw >> step) & i32(1) if self.packed else raw
+
+    def put(self, step: Expr, pixel: Expr, channel: Expr, value: Expr) -> None:
+        """Store one element where steps are not packed."""
+        buffer = self.memory.view(self.region, self.dtype)
+        T.buffer_store(buffer, value.astype(self.dtype), [self.index(step, pixel, channel)])
+
     def load_word(self, pixel: Expr, channel: Expr) -> Expr:
         """Return LANES containers of packed steps as int32."""
         return cast(self.memory.view(self.region, self.dtype)[lanes(self.index(i32(0), pixel, channel))], "int32")

@@ -1,5 +1,6 @@
 """The operators of the temporal graph, by what they do."""
 
+from .attention import Attention
 from .automaton import Automaton
 from .matrix import Conv2d, Linear
 from .neuron import Neuron
@@ -10,6 +11,7 @@ from .spiking import Spiking
 __all__ = [
     "Add",
     "Affine",
+    "Attention",
     "Automaton",
     "Bias",
     "Conv2d",
