@@ -7,7 +7,6 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeGuard
 
-import torch
 from torch import nn
 
 from spqc.errors import ModelError, SpqcError, UsageError
@@ -16,16 +15,17 @@ from spqc.ir.sides import Sides
 from . import config as network_config
 from . import overrides
 from .attention import Attention
+from .bare import SpikingNeuron
 from .classifier import Classifier
 from .config import NetworkOptions
+from .initialisation import initialise
 from .joins import Add
-from .layers import LayerOptions, Residual, SpikingConv2d, SpikingLinear, SpikingNeuron
-from .masks import ChannelGate
+from .layers import LayerOptions, Residual, SpikingConv2d, SpikingLinear
 from .network import NetworkSignature, SpikingNetwork
 from .options import NeuronOptions, check_choices
 from .pooling import MAX_POOLS, SUM_POOLS, Flatten, GlobalSum, Pool, Window
 from .signal import Signal
-from .synapse import ConvGeometry, Synapse, SynapseOptions
+from .synapse import ConvGeometry, SynapseOptions
 from .topology import Routes, Topology
 
 Spec = Mapping[str, Any]
@@ -191,33 +191,6 @@ def _synapse_options(spec: Spec, options: NetworkOptions) -> SynapseOptions:
 
 def _placed(error: SpqcError, index: int, spec: Spec) -> SpqcError:
     return type(error)(error.message, where=f"layer {index} ({spec.get('op')})", hint=error.hint)
-
-
-def initialise(network: SpikingNetwork, seed: int) -> None:
-    """Draw every parameter from a private generator: kaiming weights, batch-norm gains of either sign."""
-    generator = torch.Generator().manual_seed(seed)
-    for module in network.modules():
-        if isinstance(module, Synapse | ChannelGate | Classifier) and module.weight.numel():
-            _draw_weights(module.weight, generator)
-            module.quantiser.start(module.weight)
-        if isinstance(module, Synapse) and module.norm is not None:
-            signs = torch.randint(0, 2, module.norm.gamma.shape, generator=generator) * 2 - 1
-            _fill(
-                module.norm.gamma, signs * torch.empty_like(module.norm.gamma).uniform_(0.8, 1.25, generator=generator)
-            )
-            _fill(module.norm.beta, torch.empty_like(module.norm.beta).uniform_(-0.1, 0.1, generator=generator))
-        if isinstance(module, ChannelGate):
-            _fill(module.bias, torch.empty_like(module.bias).uniform_(0.0, 0.5, generator=generator))
-
-
-def _draw_weights(weight: nn.Parameter, generator: torch.Generator) -> None:
-    deviation = math.sqrt(2.0 / weight[0].numel())
-    _fill(weight, torch.empty_like(weight).normal_(0.0, deviation, generator=generator))
-
-
-def _fill(parameter: nn.Parameter, values: torch.Tensor) -> None:
-    with torch.no_grad():
-        parameter.copy_(values)
 
 
 def _classifier(index: int, spec: Spec, source: Signal, options: NetworkOptions) -> Classifier:

@@ -18,7 +18,7 @@ from .masks import ChannelGate, SpatialMask
 from .neuron import Neuron, NeuronConstants, StepRules
 from .options import MaskOptions, NeuronOptions
 from .signal import Signal, spikes
-from .synapse import ConvGeometry, Floats, Synapse, SynapseOptions, Wire
+from .synapse import ConvGeometry, Floats, Synapse, SynapseOptions
 
 _EXACT_FLOAT32 = 1 << 24
 
@@ -289,13 +289,3 @@ class SpikingLinear(SpikingLayer):
 
     def __init__(self, source: Signal, features: int, options: LayerOptions, skip_source: Signal | None = None) -> None:
         super().__init__(source, features, None, options, skip_source)
-
-
-class SpikingNeuron(SpikingLayer):
-    """Spiking neurons alone, without weights or batch norm: each reads one code."""
-
-    def __init__(self, source: Signal, options: LayerOptions) -> None:
-        super().__init__(source, source.shape[0], None, options)
-
-    def _synapse(self, channels: int, geometry: ConvGeometry | None) -> Synapse:
-        return Wire(self.source)

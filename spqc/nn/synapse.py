@@ -212,43 +212,6 @@ class Synapse(nn.Module):
         return max(1, _COLUMN_ELEMENTS // max(columns, 1))
 
 
-class Wire(Synapse):
-    """A synapse without weights: each neuron reads one code, whose real value is its current."""
-
-    def __init__(self, source: Signal) -> None:
-        nn.Module.__init__(self)
-        self.source, self.channels, self.geometry, self.options = source, source.shape[0], None, SynapseOptions()
-        self.quantiser = quantisers.create("uniform", 8)
-        self.weight = nn.Parameter(torch.zeros(0), requires_grad=False)
-        self.bias = self.norm = None
-        self.sparsity = sparsity.create(self.options.sparsity, self.weight.shape)
-
-    @property
-    def out_shape(self) -> tuple[int, ...]:
-        """Return the shape of the codes."""
-        return self.source.shape
-
-    def integer_weight(self) -> tuple[npt.NDArray[np.int64], float]:
-        """Return no weights, and the scale 1."""
-        return np.zeros(0, np.int64), 1.0
-
-    def greatest_sum(self) -> float:
-        """Return the greatest code."""
-        return float(self.source.max)
-
-    def fold64(self, threshold: float) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-        """Return (A, B): the scale of the codes, and 0."""
-        return np.full(self.channels, self.source.scale), np.zeros(self.channels)
-
-    def raw(self, codes: Tensor) -> Tensor:
-        """Return the current of codes [M, ...]."""
-        return codes * self.source.scale
-
-    def accumulate(self, codes: Tensor, dtype: torch.dtype) -> Tensor:
-        """Return the codes as they are."""
-        return codes.to(dtype)
-
-
 def weight_shape(source: Signal, channels: int, geometry: ConvGeometry | None) -> tuple[int, ...]:
     """Return the shape of the weights: [C_out, C_in / groups, kH, kW], or [C_out, C_in]."""
     if geometry is None:
