@@ -7,7 +7,7 @@ PEERS := $(VENV)/.spqc-bench-installed
 WORKERS ?= 2
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help setup demo test test-slow lint format bench-cpu bench-quick clean
+.PHONY: help setup demo test test-slow lint format ablations bench-cpu bench-quick clean
 
 help:  ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -59,6 +59,9 @@ $(PEERS): $(STAMP)
 
 bench-cpu: $(PEERS)  ## Measure against PyTorch, ONNX Runtime, OpenVINO, SpikingJelly; writes bench/results, docs/benchmarks.md
 	$(BIN)/python -m bench.cpu
+
+ablations: $(STAMP)  ## Train the ablations that are missing; writes bench/results/ablations.json, docs/ablations.md
+	OMP_NUM_THREADS=1 $(BIN)/python -m bench.ablations
 
 bench-quick: $(PEERS)  ## One small network against every peer; writes nothing
 	$(BIN)/python -m bench.cpu --quick --only digits --threads 1

@@ -26,6 +26,7 @@ BY_HAND = {
     "make test": "runs this test",
     "make test-slow": "runs this test",
     "make lint": "is a step of its own before every merge",
+    "make ablations": "trains for half an hour",
     "make bench-cpu": "takes an hour",
     "make bench-quick": "installs the peers of the benchmark",
     "spqc train digits --preset quant --out examples/digits.pt": "trains for a minute",

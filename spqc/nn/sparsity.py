@@ -20,6 +20,8 @@ from spqc.errors import UsageError
 _LOW, _HIGH, _TEMPERATURE = -0.1, 1.1, 2.0 / 3.0
 _START = 2.0
 """Where the logits of gates start: open with a probability of 0.97."""
+_SPEED = 10.0
+"""Logits are this many times the parameter: Adam moves every parameter alike, and these have further to go."""
 
 
 @dataclass(frozen=True)
@@ -56,25 +58,29 @@ class WeightGates(nn.Module):
         super().__init__()
         self.shape, self.block = shape, block
         fan_in = math.prod(shape[1:])
-        self.logits = nn.Parameter(torch.full((shape[0], -(-fan_in // block)), _START))
+        self.position = nn.Parameter(torch.full((shape[0], -(-fan_in // block)), _START / _SPEED))
+
+    def logits(self) -> Tensor:
+        """Return the logit of each gate's probability to be open, before it is stretched."""
+        return _SPEED * self.position
 
     def forward(self, weight: Tensor) -> Tensor:
         """Return the gates as 0 or 1, shaped like the weight; sampled in training, from torch's generator."""
         if not self.training:
             return self.settled()
-        noise = torch.rand_like(self.logits).clamp(1e-6, 1 - 1e-6)
-        sample = torch.sigmoid((torch.logit(noise) + self.logits) / _TEMPERATURE)
+        noise = torch.rand_like(self.position).clamp(1e-6, 1 - 1e-6)
+        sample = torch.sigmoid((torch.logit(noise) + self.logits()) / _TEMPERATURE)
         stretched = (sample * (_HIGH - _LOW) + _LOW).clamp(0.0, 1.0)
         rounded = (stretched > 0.5).to(stretched.dtype)
         return self._spread(rounded + (stretched - stretched.detach()))
 
     def settled(self) -> Tensor:
         """Return the gates of the evaluation."""
-        return self._spread((self.logits > 0).to(self.logits.dtype))
+        return self._spread((self.position > 0).to(self.position.dtype))
 
     def density(self) -> Tensor:
         """Return the expected share of gates that are not 0, differentiable: what an L0 penalty weighs."""
-        return torch.sigmoid(self.logits - _TEMPERATURE * math.log(-_LOW / _HIGH)).mean()
+        return torch.sigmoid(self.logits() - _TEMPERATURE * math.log(-_LOW / _HIGH)).mean()
 
     def _spread(self, gates: Tensor) -> Tensor:
         fan_in = math.prod(self.shape[1:])

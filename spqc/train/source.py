@@ -48,8 +48,20 @@ def open_both(named: Named, settings: Settings, root: Path | None) -> tuple[Data
     steps = settings.network.get("steps")
     if "steps" in can and "steps" not in options and steps is not None:
         options["steps"] = steps
-    train, test = (_kept(data.load(named.name, root, split, **options)) for split in _splits(named.name))
+    found = (_kept(data.load(named.name, root, split, **options)) for split in _splits(named.name))
+    train, test = (_shaped(split, settings.network.get("in_shape")) for split in found)
     return train, test, _facts(train, settings)
+
+
+def _shaped(found: DataSet, wanted: Any) -> DataSet:
+    """Return a data set whose frames have the shape that the network asks for: as many codes, in the same order."""
+    if wanted is None or tuple(wanted) == found.shape:
+        return found
+    if int(np.prod(wanted)) != int(np.prod(found.shape)):
+        raise UsageError(f"the frames of '{found.name}' have shape {list(found.shape)}, which is not {list(wanted)}")
+    shape, read = tuple(wanted), found.read
+    lead = () if found.steps is None else (found.steps,)
+    return dataclasses.replace(found, shape=shape, read=lambda index: read(index).reshape(*lead, *shape))
 
 
 def _kept(found: DataSet) -> DataSet:
@@ -81,8 +93,5 @@ def _facts(train: DataSet, settings: Settings) -> dict[str, Any]:
                 hint=f"--set steps={train.steps}",
             )
         facts["steps"] = train.steps
-    wanted_shape = settings.network.get("in_shape")
-    if wanted_shape is not None and tuple(wanted_shape) != tuple(train.shape):
-        raise UsageError(f"the frames of '{train.name}' have shape {list(train.shape)}, not {list(wanted_shape)}")
     known = models.option_names(settings.model)
     return {key: value for key, value in facts.items() if key in known}

@@ -33,8 +33,8 @@ def close(net: Any, share: float, seed: int = 0) -> None:
     generator = torch.Generator().manual_seed(seed)
     for module in net.modules():
         if isinstance(module, sparsity.WeightGates):
-            drawn = torch.rand(module.logits.shape, generator=generator)
-            module.logits.data = torch.where(drawn < share, -1.0, 1.0)
+            drawn = torch.rand(module.position.shape, generator=generator)
+            module.position.data = torch.where(drawn < share, -1.0, 1.0)
 
 
 @pytest.mark.parametrize("text", ["l1", "block:0", "4:2", "2:2", "0:4", "", "2:4:1"])
@@ -71,18 +71,18 @@ def test_pruned_weights_get_a_gradient_and_come_back() -> None:
 
 def test_a_gate_is_zero_or_one_and_its_gradient_is_the_samples() -> None:
     gates = sparsity.WeightGates(torch.Size((50, 40)), 1).train()
-    gates.logits.data.fill_(0.0)
+    gates.position.data.fill_(0.0)
     torch.manual_seed(1)
     drawn = gates(torch.ones(50, 40))
     assert set(drawn.unique().tolist()) == {0.0, 1.0}
     assert 0.4 < float(drawn.detach().mean()) < 0.6
     drawn.sum().backward()
-    assert bool((gates.logits.grad >= 0).all()) and bool((gates.logits.grad > 0).any())
+    assert bool((gates.position.grad >= 0).all()) and bool((gates.position.grad > 0).any())
 
 
 def test_the_expected_density_is_what_is_drawn() -> None:
     gates = sparsity.WeightGates(torch.Size((200, 200)), 1).train()
-    gates.logits.data.fill_(-0.7)
+    gates.position.data.fill_(-0.07)
     torch.manual_seed(2)
     noise = torch.rand(200, 200).clamp(1e-6, 1 - 1e-6)
     sample = torch.sigmoid((torch.logit(noise) - 0.7) / (2 / 3)) * 1.2 - 0.1
@@ -91,7 +91,7 @@ def test_the_expected_density_is_what_is_drawn() -> None:
 
 def test_blocks_share_a_gate() -> None:
     gates = sparsity.WeightGates(torch.Size((2, 3, 3, 3)), 4).eval()
-    gates.logits.data = torch.tensor([[1.0, -1, 1, -1, 1, -1, 1], [-1.0] * 7])
+    gates.position.data = torch.tensor([[1.0, -1, 1, -1, 1, -1, 1], [-1.0] * 7])
     mask = gates(torch.ones(2, 3, 3, 3)).flatten(1)
     assert mask[0].tolist() == [1, 1, 1, 1, 0, 0, 0, 0] * 3 + [1, 1, 1]
     assert not mask[1].any()
@@ -101,7 +101,7 @@ def test_training_prunes_under_the_penalty() -> None:
     net = network(sparsity="l0").train()
     penalised = sparsity.penalty(net)
     assert penalised is not None and float(penalised.detach()) > 0.9
-    optimiser = torch.optim.Adam([m.logits for m in net.modules() if isinstance(m, sparsity.WeightGates)], lr=0.2)
+    optimiser = torch.optim.Adam([m.position for m in net.modules() if isinstance(m, sparsity.WeightGates)], lr=0.02)
     for _ in range(40):
         optimiser.zero_grad()
         sparsity.penalty(net).backward()

@@ -1,0 +1,1 @@
+"""Ablations on small data: what each part of a quantised spiking network costs, three seeds each."""
