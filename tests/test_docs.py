@@ -21,6 +21,7 @@ ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 TOURS = [ROOT / "README.md", ROOT / "docs" / "walkthrough.md"]
 SLOW = ("spqc verify examples/digits.pt", "spqc bench")
+_VGG9 = "spqc train vgg9 --data cifar10 --root data/cifar10 --device cuda --amp --log-dir out/logs -o out/vgg9.pt"
 BY_HAND = {
     "make demo": "runs the commands of the tour",
     "make test": "runs this test",
@@ -29,6 +30,15 @@ BY_HAND = {
     "make ablations": "trains for half an hour",
     "make bench-cpu": "takes an hour",
     "make bench-quick": "installs the peers of the benchmark",
+    "spqc train digits -o out/digits.pt": "trains for a minute",
+    "spqc train digits --preset spquant+adaptive --set weight_bits=2 --seed 1 -o out/small.pt": "trains for minutes",
+    _VGG9: "needs the files of the data set and a GPU",
+    f"{_VGG9} --resume": "needs the files of the data set and a GPU",
+    "spqc train sequential --data 'synthetic-events{steps=4}' "
+    '--set \'layers=[{"op": "linear", "out": 10}]\' -o out/line.pt': "tests/train does",
+    "spqc train digits --set weight_bits=2 --set features.0.weight_bits=8 "
+    "--set classifier.weight_bits=4 -o out/mixed.pt": "trains for a minute",
+    "torchrun --nproc-per-node 2 -m spqc train digits -o out/digits.pt": "trains for a minute",
     "spqc train digits --preset quant --out examples/digits.pt": "trains for a minute",
     "spqc train digits --preset spquant+adaptive --epochs 80 --out examples/digits-spquant.pt": "trains for a minute",
     "spqc train digits --preset full --out examples/digits-float.pt": "trains for a minute",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from spqc.errors import UsageError
@@ -93,3 +95,34 @@ def test_wrong_choices_are_refused(chosen: dict[str, object]) -> None:
 def test_no_option_is_both_of_a_recipe_and_of_a_network() -> None:
     for name in models.available():
         assert not settings.RECIPE_NAMES & models.option_names(name)
+
+
+def recipe_table() -> str:
+    """Return the table of recipes as docs/training.md shows it."""
+    head = ["model", "data", "from", "optimiser", "rate", "epochs", "batch", "lam", "augmentation", "network"]
+    rows = [head, ["---"] * len(head)]
+    for row in recipes.TABLE:
+        r = row.recipe
+        optimiser = r.optimiser if r.optimiser == "adam" else f"sgd {r.momentum:g}, decay {r.weight_decay:g}"
+        network = ", ".join(f"{key} {value}" for key, value in r.network.items())
+        cells = [
+            r.source,
+            optimiser,
+            f"{r.learning_rate:g}",
+            r.epochs,
+            r.batch,
+            f"{r.regulariser:g}",
+            r.augment,
+            network,
+        ]
+        rows.append([f"`{row.model}`", f"`{row.data}`", *map(str, cells)])
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+
+
+def test_the_page_shows_the_recipes_and_the_presets_as_they_are() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "training.md").read_text()
+    assert recipe_table() in page
+    for name, preset in presets.PRESETS.items():
+        assert f"| `{name}` | {'base' if preset.base else 'addition'} |" in page
+    for name in settings.RECIPE_NAMES - {"cnn_epochs", "cnn_rate", "percentile", "factor"}:
+        assert f"`{name}`" in page, name
