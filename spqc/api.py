@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from spqc import pipeline, registry
+from spqc.analysis import Analysis, Question, analyze_model, require_name
 from spqc.benchmark import BenchReport, measure_artifact
 from spqc.catalogue import Entry, entries
 from spqc.compiler import compile_model
@@ -28,9 +30,9 @@ from spqc.sources import data_set, inputs_for, read_model
 from spqc.verification import VerifyReport, verify_model
 
 __all__ = [
-    "Artifact", "BenchReport", "Diagnosis", "Entry", "Inspection", "RunReport", "VerifyReport", "bench", "classify",
-    "compile", "data_set", "doctor", "inspect", "list_", "load", "opt", "opt_file", "read_array", "run", "save_array",
-    "train", "verify",
+    "Analysis", "Artifact", "BenchReport", "Diagnosis", "Entry", "Inspection", "RunReport", "VerifyReport", "analyze",
+    "bench", "classify", "compile", "data_set", "doctor", "inspect", "list_", "load", "opt", "opt_file", "read_array",
+    "run", "save_array", "train", "verify",
 ]  # fmt: skip
 
 
@@ -152,6 +154,47 @@ def bench(
         examples = random_codes(compiled.graph, 64, 0)
         codes, description = examples.x, examples.description
     return measure_artifact(compiled, read, codes, description, batches, repeats, threads)
+
+
+def analyze(
+    model: Any,
+    settings: Mapping[str, Any] | tuple[str, ...] = (),
+    *,
+    x: npt.ArrayLike | None = None,
+    data: str | None = None,
+    samples: int | None = None,
+    **asked: Any,
+) -> Analysis:
+    """Return the papers' arithmetic for a model's name, a path, a live network, a graph or an artifact.
+
+    settings: options of a named model, or `key=value` texts. x, data, samples: what to run it on: given inputs, a known
+    data set, or how many inputs to draw. asked: the other fields of `spqc.analysis.Question`.
+    """
+    chosen = settings if isinstance(settings, Mapping) else _assigned(model, settings)
+    _positive("samples", samples)
+    description = "given inputs"
+    if data is not None:
+        if x is not None:
+            raise UsageError("give either inputs or a data set, not both")
+        examples = data_set(data, samples or 16)
+        x, description = examples.x, examples.description
+    return analyze_model(model, chosen, Question(x=x, description=description, samples=samples, **asked))
+
+
+def _assigned(model: Any, texts: tuple[str, ...]) -> dict[str, Any]:
+    """Return the options of a named model that `key=value` texts choose."""
+    if not texts:
+        return {}
+    name = require_name(model)
+    try:
+        from spqc.train import settings
+    except ImportError as error:
+        raise UsageError(f"models need {error.name}", hint="pip install 'spqc[torch]'") from None
+    chosen = settings.read_assignments(texts)
+    parts = settings.split(name, chosen)
+    if parts["recipe"]:
+        raise UsageError(f"'{next(iter(parts['recipe']))}' is an option of a training", hint="see `spqc train --help`")
+    return parts["network"]
 
 
 def inspect(path: str | Path) -> Inspection:

@@ -25,7 +25,7 @@ def compile_model(
     read = read_model(model)
     text = pipeline.expand(chosen.pipeline() if passes is None else passes, {"default": chosen.pipeline()})
     graph, log = _optimise(read, chosen, text, dump)
-    programs = {name: _lower(graph, name, way, dump) for name, way in chosen.lowerings().items()}
+    programs = lowered(graph, chosen, dump)
     binary = chosen.build(graph, programs)
     source = {"model": Path(read.source.label).name, "sha256": read.graph.digest()}
     contents = Contents(
@@ -38,6 +38,17 @@ def compile_model(
         _report(read.graph, graph, log, programs) | json.loads(json.dumps(dict(binary.report))),
     )
     return Artifact(contents, read.source.label)
+
+
+def optimised(model: Any, target: str | Target = "llvm") -> Graph:
+    """Return the graph of a model after the passes of a target; nothing is built."""
+    chosen = target_of(target)
+    return _optimise(read_model(model), chosen, pipeline.expand(chosen.pipeline()), None)[0]
+
+
+def lowered(graph: Graph, target: str | Target = "llvm", dump: Path | None = None) -> dict[str, Program]:
+    """Return the lowered forms that a target wants of an optimised graph."""
+    return {name: _lower(graph, name, way, dump) for name, way in target_of(target).lowerings().items()}
 
 
 def target_of(target: str | Target) -> Target:

@@ -94,12 +94,23 @@ def data_set(name: str, samples: int | None = None) -> Examples:
 
 def inputs_for(model: Model, samples: int | None, seed: int) -> Examples:
     """Return what to show a model: its own real examples where there are any, or seeded random codes."""
-    if model.graph.name in DATA_SETS:
-        try:
-            found = data_set(model.graph.name, samples)
-            input_format(model.graph).to_codes(found.x[:1], model.graph.inputs[0].type.shape, model.graph.steps)
-            return found
-        except SpqcError:
-            pass  # not installed, or a network of the same name that reads something else
-    offered = model.frontend.examples(model.source, samples or RANDOM_SAMPLES, seed)
-    return offered or random_codes(model.graph, samples or RANDOM_SAMPLES, seed)
+    found = _known_inputs(model.graph, samples) or model.frontend.examples(
+        model.source, samples or RANDOM_SAMPLES, seed
+    )
+    return found or random_codes(model.graph, samples or RANDOM_SAMPLES, seed)
+
+
+def graph_inputs(graph: Graph, samples: int | None, seed: int) -> Examples:
+    """Return what to show a graph whose model is not at hand: the data set of its name, or seeded random codes."""
+    return _known_inputs(graph, samples) or random_codes(graph, samples or RANDOM_SAMPLES, seed)
+
+
+def _known_inputs(graph: Graph, samples: int | None) -> Examples | None:
+    if graph.name not in DATA_SETS:
+        return None
+    try:
+        found = data_set(graph.name, samples)
+        input_format(graph).to_codes(found.x[:1], graph.inputs[0].type.shape, graph.steps)
+        return found
+    except SpqcError:
+        return None  # not installed, or a network of the same name that reads something else

@@ -12,8 +12,8 @@ ROOT = Path(__file__).parents[1]
 DRIVERS = tuple(
     f"spqc.{name}"
     for name in (
-        "api", "cli", "compiler", "sources", "verification", "benchmark", "inspection", "catalogue", "health",
-        "pipeline", "registry", "report",
+        "analysis", "api", "cli", "compiler", "sources", "verification", "benchmark", "inspection", "catalogue",
+        "health", "pipeline", "registry", "report",
     )
 )  # fmt: skip
 RUNTIME = "spqc.runtime"
@@ -26,6 +26,7 @@ FORBIDDEN: dict[str, tuple[str, ...]] = {
     "spqc/options.py": (*DRIVERS, RUNTIME, "spqc.ir", "spqc.contracts", *FRAMEWORKS),
     "spqc/errors.py": ("spqc", "numpy", *FRAMEWORKS),
     "spqc/runtime": ("spqc.api", "spqc.cli", "spqc.compiler", *PLUGINS, "spqc.nn", *FRAMEWORKS),
+    "spqc/cost": (*DRIVERS, "spqc.contracts", *PLUGINS, "spqc.nn", "spqc.train", *FRAMEWORKS),
     "spqc/pipeline.py": ("spqc.api", "spqc.cli", *PLUGINS, *FRAMEWORKS),
     "spqc/registry.py": ("spqc.api", "spqc.cli", "spqc.pipeline", RUNTIME, *FRAMEWORKS),
     "spqc/api.py": ("spqc.cli", "spqc.report", *PLUGINS, *FRAMEWORKS),

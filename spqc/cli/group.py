@@ -14,6 +14,7 @@ COMMANDS: dict[str, str] = {
     "run": "Run an artifact on an array.",
     "verify": "Compare a compiled network with its framework and the interpreter, exactly.",
     "inspect": "Show what a model or an artifact holds.",
+    "analyze": "Account for a network: memory, operations, energy, activity, as the papers count.",
     "bench": "Measure an artifact, and the framework beside it.",
     "train": "Train a model on a known data set.",
     "opt": "Run passes over a graph and print it.",

@@ -51,6 +51,11 @@ class Op:
     def type_of(self, index: int) -> Type:
         return self.inputs[index].type
 
+    @property
+    def macs(self) -> int:
+        """How many multiply-accumulates a dense evaluation takes, for one sample; 0 where it multiplies no sums."""
+        return 0
+
     def infer(self) -> tuple[Type, ...]:
         """Return the types of the results, or raise GraphError when the operands do not fit."""
         raise NotImplementedError  # every operator defines it

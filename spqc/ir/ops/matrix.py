@@ -25,6 +25,12 @@ def exact_matmul(a: Array, b: Array) -> Array:
 
 @dataclass(frozen=True)
 class _WeightedSum(Op):
+    @property
+    def macs(self) -> int:
+        """Every output sums over all the weights of its channel, padding included."""
+        weight = self.type_of(1)
+        return self.out.type.size * (weight.size // weight.shape[0])
+
     def result(self, shape: tuple[int, ...]) -> Type:
         x, w = self.type_of(0), self.type_of(1)
         self.need(x.is_integer and w.is_integer, f"adds integers, not {x} and {w}")

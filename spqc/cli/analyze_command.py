@@ -1,0 +1,68 @@
+"""`spqc analyze`: the papers' arithmetic."""
+
+from __future__ import annotations
+
+import click
+
+from . import shared
+
+
+@click.command("analyze")
+@click.argument("model", metavar="NAME|MODEL|ARTIFACT")
+@click.option("--set", "chosen", multiple=True, metavar="KEY=VALUE", help="An option of the model NAME.")
+@click.option("--input", "input_path", metavar="X.npy", help="Inputs to measure rates, states and masks on.")
+@click.option("--data", metavar="SET", help="Samples of a known data set instead.")
+@click.option("--samples", type=int, metavar="N", help="How many samples to draw or to take.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of drawn inputs.")
+@click.option("--clip-bound", type=float, default=-1.0, show_default=True, help="c of Eq 5: potentials below it.")
+@click.option("--weight-bits", type=int, metavar="B", help="Bits to charge for a weight, instead of the model's own.")
+@click.option("--channel-sparsity", type=float, default=0.0, show_default=True, help="S_c where no gate is measured.")
+@click.option("--spatial-sparsity", type=float, default=0.0, show_default=True, help="S_p where no mask is measured.")
+@click.option("--rate", type=float, metavar="R", help="Share of active inputs to assume where none is measured.")
+@click.option("--program/--no-program", default=True, show_default=True, help="Lower it for a CPU, for its memory.")
+@shared.as_json
+def command(
+    model: str,
+    chosen: tuple[str, ...],
+    input_path: str | None,
+    data: str | None,
+    samples: int | None,
+    seed: int,
+    clip_bound: float,
+    weight_bits: int | None,
+    channel_sparsity: float,
+    spatial_sparsity: float,
+    rate: float | None,
+    program: bool,
+    as_json: bool,
+) -> None:
+    """Account for a network layer by layer: weights, neurons, memory, operations, energy, as the papers count them.
+
+    A NAME of `spqc list models` is a fresh network; it is run only on inputs that you ask for.
+
+    \b
+    spqc analyze resnet19 --set steps=2
+    spqc analyze examples/digits.pt --clip-bound -0.5
+    """
+    from spqc import api
+
+    found = api.analyze(
+        model,
+        chosen,
+        x=None if input_path is None else api.read_array(input_path),
+        data=data,
+        samples=samples,
+        seed=seed,
+        clip_bound=clip_bound,
+        weight_bits=weight_bits,
+        channel_sparsity=channel_sparsity,
+        spatial_sparsity=spatial_sparsity,
+        rate=rate,
+        program=program,
+    )
+    if as_json:
+        shared.print_json("analyze", found)
+    else:
+        from spqc.report.analysis import show_analysis
+
+        show_analysis(found)
