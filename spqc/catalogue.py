@@ -12,8 +12,10 @@ from spqc import registry
 from spqc.errors import UsageError
 from spqc.ir import OPERATORS
 from spqc.options import format_value, nearest
+from spqc.train import data
+from spqc.train.presets import PRESETS
 
-KINDS = (*registry.KINDS, "models", "operators")
+KINDS = (*registry.KINDS, "models", "operators", "data", "presets")
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,10 @@ def _names(kind: str) -> list[str]:
         return sorted(OPERATORS)
     if kind == "models":
         return _models()
+    if kind == "data":
+        return data.available()
+    if kind == "presets":
+        return list(PRESETS)
     return list(registry.available(kind))  # type: ignore[arg-type]
 
 
@@ -58,6 +64,11 @@ def _entry(kind: str, name: str) -> Entry:
         return Entry(name, _first_line(import_module(f"spqc.nn.models.{name}")))
     if kind == "operators":
         return Entry(name, _first_line(OPERATORS[name]), _options(OPERATORS[name], 3))
+    if kind == "data":
+        found = data.find(name)
+        return Entry(name, found.summary, _options(found.options))
+    if kind == "presets":
+        return Entry(name, PRESETS[name].summary)
     cls = registry.load(kind, name)  # type: ignore[arg-type]
     return Entry(name, _first_line(cls), _options(cls) if dataclasses.is_dataclass(cls) else {})
 

@@ -18,7 +18,7 @@ COMMANDS: dict[str, str] = {
     "bench": "Measure an artifact, and the framework beside it.",
     "train": "Train a model on a known data set.",
     "opt": "Run passes over a graph and print it.",
-    "list": "List frontends, passes, targets, models or operators.",
+    "list": "List plug-ins, operators, models, data or presets.",
     "doctor": "Check this installation and its targets.",
 }
 

@@ -12,7 +12,7 @@ from . import shared
 @click.argument("name", required=False)
 @shared.as_json
 def command(kind: str, name: str | None, as_json: bool) -> None:
-    """List KIND: frontends, passes, targets, models or operators; or only the one called NAME."""
+    """List KIND: frontends, passes, targets, models, operators, data or presets; or only the one called NAME."""
     from spqc import api
 
     found = api.list_(kind, name)
