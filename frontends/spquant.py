@@ -153,7 +153,7 @@ class _Lowering:
 
     def graph(self) -> Graph:
         net = self.net
-        self.build = Builder(net.model, net.steps)
+        self.build = Builder(net.model.replace("-", "_"), net.steps)
         last = net.topology.run(self._input(), lambda index, reads: self._layer(index, net.features[index], reads))
         return self.build.graph(self._classifier(last))
 

@@ -59,9 +59,9 @@ def _models() -> list[str]:
 
 def _entry(kind: str, name: str) -> Entry:
     if kind == "models":
-        from importlib import import_module
+        from spqc.nn import models
 
-        return Entry(name, _first_line(import_module(f"spqc.nn.models.{name}")))
+        return Entry(name, _first_line(models.find(name)))
     if kind == "operators":
         return Entry(name, _first_line(OPERATORS[name]), _options(OPERATORS[name], 3))
     if kind == "data":

@@ -7,6 +7,7 @@ import difflib
 import importlib
 import pkgutil
 from collections.abc import Sequence
+from functools import cache
 from types import ModuleType
 from typing import Any
 
@@ -18,30 +19,32 @@ from ..network import NetworkSignature, SpikingNetwork
 
 def available() -> list[str]:
     """Return the names of all models, sorted."""
-    return sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_"))
+    return sorted(_modules())
 
 
 def option_names(name: str) -> set[str]:
     """Return the names of every option that `create` takes for a model. Raises UsageError for an unknown model."""
-    return config.option_names() | {field.name for field in dataclasses.fields(_find(name).Options)}
+    return config.option_names() | {field.name for field in dataclasses.fields(find(name).Options)}
 
 
 def defaults(name: str) -> dict[str, Any]:
     """Return the options that a model sets unless told otherwise."""
-    return dict(_find(name).DEFAULTS)
+    model = find(name)
+    return {**model.DEFAULTS, **getattr(model, "VARIANTS", {}).get(name, {})}
 
 
 def create(name: str, **options: Any) -> SpikingNetwork:
     """Return a fresh network in evaluation mode; the same options give the same weights, whatever the global seeds.
 
     A model module holds `DEFAULTS` (its common options), `Options` (a frozen dataclass of its own) and
-    `layers(options, network_options)` (specifications for the builder).
+    `layers(options, network_options)` (specifications for the builder). It makes one model, of its own name with
+    dashes, or those that its `VARIANTS` name, each with the options that it sets.
     Raises UsageError for an unknown model or option, ModelError for layers that do not fit.
     """
-    model = _find(name)
+    model = find(name)
     own = {field.name for field in dataclasses.fields(model.Options)}
     config.require_known(options, option_names(name), f"model '{name}'")
-    chosen = {**model.DEFAULTS, **options}
+    chosen = {**defaults(name), **options}
     network_options = config.parse(chosen)
     model_options = model.Options(**{key: value for key, value in chosen.items() if key in own})
     specs: Sequence[builder.Spec] = model.layers(model_options, network_options)
@@ -51,13 +54,27 @@ def create(name: str, **options: Any) -> SpikingNetwork:
     return network.eval()
 
 
-def _find(name: str) -> ModuleType:
-    names = available()
-    if name not in names:
-        near = difflib.get_close_matches(name, names, n=1)
-        hint = f"did you mean '{near[0]}'?" if near else f"the models are {', '.join(names)}"
+def find(name: str) -> ModuleType:
+    """Return the module that makes a model. Raises UsageError for an unknown one."""
+    modules = _modules()
+    if name not in modules:
+        near = difflib.get_close_matches(name, modules, n=1)
+        hint = f"did you mean '{near[0]}'?" if near else f"the models are {', '.join(sorted(modules))}"
         raise UsageError(f"unknown model {name!r}", hint=hint)
-    return importlib.import_module(f"{__name__}.{name}")
+    return modules[name]
+
+
+@cache
+def _modules() -> dict[str, ModuleType]:
+    """Return the module of every model by the model's name."""
+    names = (module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_"))
+    modules = [importlib.import_module(f"{__name__}.{name}") for name in names]
+    return {name: module for module in modules for name in _names(module)}
+
+
+def _names(module: ModuleType) -> Sequence[str]:
+    own = module.__name__.rpartition(".")[2].replace("_", "-")
+    return tuple(getattr(module, "VARIANTS", ())) or (own,)
 
 
 def _signature(name: str, options: config.NetworkOptions, own: Any) -> NetworkSignature:
