@@ -181,11 +181,13 @@ class _Lowering:
             return self.build.op(ops.GlobalSum, x, origin=origin)[0]
         if kind == "Flatten":
             return self.build.op(ops.Flatten, x, origin=origin)[0]
+        if kind == "Reshape":
+            return self.build.op(ops.Reshape, x, origin=origin, shape=layer.shape)[0]
         if kind == "Add":
             return reduce(lambda total, more: self.build.op(ops.Add, total, more, origin=origin)[0], reads)
         if kind == "Attention":
             return self.build.op(ops.Attention, *reads, origin=origin, heads=layer.heads, scale=layer.scale)[0]
-        if kind in ("SpikingConv2d", "SpikingLinear", "SpikingNeuron"):
+        if kind in ("SpikingLinear", "SpikingNeuron") or kind[:-2] == "SpikingConv":
             return self._spiking(index, layer, x, reads[-1], origin)
         raise ModelError(f"there is no operator for {kind}", origin)
 
@@ -212,11 +214,9 @@ class _Lowering:
         if array.ndim == 2:
             return self.build.op(ops.Linear, x, w, origin=origin)[0]
         geometry = synapse.geometry
-        (stride,) = set(geometry.stride) if len(set(geometry.stride)) == 1 else (None,)
-        (padding,) = set(geometry.padding) if len(set(geometry.padding)) == 1 else (None,)
-        if stride is None or padding is None:
-            raise ModelError("strides and paddings must be the same along rows and columns", origin)
-        (n,) = self.build.op(ops.Conv2d, x, w, origin=origin, stride=stride, padding=padding, groups=geometry.groups)
+        conv = {1: ops.Conv1d, 2: ops.Conv2d, 3: ops.Conv3d}[len(geometry.kernel)]
+        sides = {"stride": geometry.stride, "padding": geometry.padding}
+        (n,) = self.build.op(conv, x, w, origin=origin, groups=geometry.groups, **sides)
         before = geometry.pool_before
         return self.build.op(ops.SumPool, n, origin=origin, kernel=before, stride=before)[0] if before > 1 else n
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from spqc.contracts import Module, Pass
 from spqc.ir import Graph, Op
-from spqc.ir.ops import Automaton, Conv2d, Linear, SumPool
+from spqc.ir.ops import Automaton, Conv, Linear, SumPool
 from spqc.ir.rewrite import with_data
 
 
@@ -56,7 +56,7 @@ def _source(graph: Graph, automaton: Automaton) -> Op | None:
         op = graph.producers.get(value.name)
         if isinstance(op, SumPool):
             value = op.inputs[0]
-        elif isinstance(op, Conv2d | Linear) and op.inputs[1].name in graph.data:
+        elif isinstance(op, Conv | Linear) and op.inputs[1].name in graph.data:
             return op if graph.only_reader(op.inputs[1].name) is op else None
         else:
             return None

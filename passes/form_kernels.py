@@ -12,7 +12,7 @@ from spqc.ir.ops import (
     Affine,
     Attention,
     Bias,
-    Conv2d,
+    Conv,
     Flatten,
     Gate,
     GlobalSum,
@@ -20,6 +20,7 @@ from spqc.ir.ops import (
     Linear,
     MaxPool,
     Repeat,
+    Reshape,
     SpatialMask,
     Spiking,
     SumPool,
@@ -68,7 +69,7 @@ def _region(graph: Graph, first: Op, taken: set[str]) -> tuple[Op, ...]:
         return (first, *_gate(graph, first))
     if isinstance(first, Linear) and first.is_wide:
         return (first, *_followers(graph, first, (Greater,)))
-    if isinstance(first, (*_VIEWS, SumPool, MaxPool, Attention, Spiking)):
+    if isinstance(first, (*_VIEWS, SumPool, MaxPool, Reshape, Attention, Spiking)):
         return tuple(region)
     while True:
         follower = graph.only_reader(region[-1].out.name)
@@ -114,7 +115,7 @@ def _followers(graph: Graph, op: Op, kinds: tuple[type[Op], ...]) -> tuple[Op, .
 def _append_pool(graph: Graph, region: list[Op]) -> None:
     """Add the pooling of the spikes where its windows do not overlap."""
     pool = graph.only_reader(region[-1].out.name)
-    if isinstance(pool, SumPool | MaxPool) and pool.tiles and isinstance(region[0], Conv2d):
+    if isinstance(pool, SumPool | MaxPool) and pool.tiles and isinstance(region[0], Conv):
         region.append(pool)
 
 

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from spqc.contracts import Module, Pass
 from spqc.ir import Graph, Op
-from spqc.ir.ops import Conv2d, Linear
+from spqc.ir.ops import Conv, Linear
 from spqc.ir.rewrite import map_ops
 
 
@@ -22,7 +22,7 @@ class LowerPowerOfTwo(Pass):
 
 
 def _lowered(op: Op) -> Op:
-    if not isinstance(op, Conv2d | Linear) or op.multiply != "product":
+    if not isinstance(op, Conv | Linear) or op.multiply != "product":
         return op
     x, w = op.type_of(0), op.type_of(1)
     if x.encoding == "spike":

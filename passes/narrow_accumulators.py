@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from spqc.contracts import Module, Pass
 from spqc.ir import Graph, Op, Value
-from spqc.ir.ops import Add, Bias, Conv2d, Linear
+from spqc.ir.ops import Add, Bias, Conv, Linear
 from spqc.ir.ranges import bounds
 from spqc.ir.rewrite import retype
 from spqc.ir.types import signed_type, unsigned_type
@@ -29,7 +29,7 @@ class NarrowAccumulators(Pass):
 def _narrowed(graph: Graph, op: Op) -> Op:
     if isinstance(op, Add) and op.counts:
         return _declared(op, *_extremes(graph, op.out))
-    if not isinstance(op, Conv2d | Linear) or op.inputs[1].name not in graph.data:
+    if not isinstance(op, Conv | Linear) or op.inputs[1].name not in graph.data:
         return op
     low, high = _extremes(graph, op.out)
     follower = graph.only_reader(op.out.name)

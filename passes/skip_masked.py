@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from spqc.contracts import Module, Pass
-from spqc.ir.ops import Automaton, Conv2d, Linear
+from spqc.ir.ops import Automaton, Conv, Linear
 from spqc.ir.program import Kernel, Program
 
 
@@ -25,7 +25,7 @@ class SkipMasked(Pass):
 
 def _gated(kernel: Kernel) -> bool:
     gated = any(isinstance(op, Automaton) and "gate" in op.reads for op in kernel.ops)
-    return gated and isinstance(kernel.ops[0], Conv2d | Linear) and kernel.ops[0].out.type.clock == "step"
+    return gated and isinstance(kernel.ops[0], Conv | Linear) and kernel.ops[0].out.type.clock == "step"
 
 
 PLUGIN = SkipMasked

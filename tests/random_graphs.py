@@ -14,7 +14,9 @@ from spqc.ir.ops import (
     Affine,
     Attention,
     Bias,
+    Conv1d,
     Conv2d,
+    Conv3d,
     Flatten,
     Gate,
     GlobalSum,
@@ -23,6 +25,7 @@ from spqc.ir.ops import (
     MaxPool,
     Neuron,
     Repeat,
+    Reshape,
     SpatialMask,
     SumPool,
 )
@@ -79,7 +82,8 @@ class Maker:
         return self.build.graph(self.head(self.neuron(x, n, None, 3, "layers.3 (Block)")))
 
     def input(self) -> Value:
-        shape = (int(self.pick(1, 2, 3)), int(self.pick(1, 5, 8)), int(self.pick(4, 7)))
+        sides = self.pick(*[(int(self.pick(1, 5, 8)), int(self.pick(4, 7)))] * 4, (int(self.pick(6, 11)),), (5, 3, 4))
+        shape = (int(self.pick(1, 2, 3)), *sides)
         if self.rng.random() < 0.3:
             still = self.build.input("x", Type("uint", 8, shape, "const", 1 / 256))
             return self.build.op(Repeat, still)[0]
@@ -104,26 +108,30 @@ class Maker:
         kernel = 3 if residual else int(self.pick(1, 3, 5))
         padding = kernel // 2 if residual or min(x.type.shape[1:]) < kernel else int(self.pick(0, 1, 2))
         channels = x.type.shape[0] if residual else channels
-        stride = 1 if residual else int(self.pick(1, 1, 2))
-        w = self.weight(f"w{index}", (channels, x.type.shape[0], kernel, kernel))
-        (n,) = self.build.op(Conv2d, x, w, origin=origin, stride=stride, padding=padding)
+        axes = len(x.type.shape) - 1
+        stride = 1 if residual else tuple(int(self.pick(1, 1, 2)) for _ in range(axes))
+        w = self.weight(f"w{index}", (channels, x.type.shape[0], *(kernel,) * axes))
+        (n,) = self.build.op((Conv1d, Conv2d, Conv3d)[axes - 1], x, w, origin=origin, stride=stride, padding=padding)
         if min(n.type.shape[1:]) >= 2 and self.rng.random() < 0.15 and not residual:
             (n,) = self.build.op(SumPool, n, origin=origin)
         small = residual and x.type.range[1] <= 4
         s = self.neuron(x, n, x if small else None, index, origin)
         if min(s.type.shape[1:]) >= 2 and self.rng.random() < 0.5:
             s = self.pool(s, origin)
+        if len(s.type.shape) == 4 and self.rng.random() < 0.3:
+            channels, depth, *plane = s.type.shape
+            (s,) = self.build.op(Reshape, s, origin=origin, shape=(channels * depth, *plane))
         return s
 
     def pool(self, s: Value, origin: str) -> Value:
         """Pool side by side, with windows that overlap, padded, or of sides that differ."""
         kind = self.pick(SumPool, MaxPool)
         tiles, odd = ((2, 2, 0), (2, 1, 0)), ((2, 1, 1), (3, 2, 1), ((2, 1), (1, 2), 0), ((1, 2), 1, (0, 1)))
-        kernel, stride, padding = self.pick(*tiles, *tiles, *odd)
+        kernel, stride, padding = self.pick(*tiles, *tiles, *(odd if len(s.type.shape) == 3 else odd[:2]))
         return self.build.op(kind, s, origin=origin, kernel=kernel, stride=stride, padding=padding)[0]
 
     def linear_block(self, x: Value, index: int, channels: int, origin: str) -> Value:
-        if len(x.type.shape) == 3:
+        if len(x.type.shape) > 1:
             (x,) = self.build.op(Flatten, x)
         (n,) = self.build.op(Linear, x, self.weight(f"w{index}", (channels, x.type.size)), origin=origin)
         return self.neuron(x, n, None, index, origin)
@@ -185,7 +193,7 @@ class Maker:
 
     def gated(self, source: Value, x: Value, index: int, origin: str) -> Value:
         channels = x.type.shape[0]
-        counts = self.build.op(GlobalSum, source, origin=origin)[0] if len(source.type.shape) == 3 else source
+        counts = self.build.op(GlobalSum, source, origin=origin)[0] if len(source.type.shape) > 1 else source
         shape = (channels, counts.type.size)
         weights = self.rng.integers(-99, 100, shape)
         w = self.build.constant(f"gw{index}", Type("int", 8, shape, "const", 0.1), weights)
@@ -195,9 +203,9 @@ class Maker:
         return self.build.op(Gate, x, gate, origin=origin)[0]
 
     def head(self, x: Value) -> Value:
-        if len(x.type.shape) == 3 and self.rng.random() < 0.2:
+        if len(x.type.shape) > 1 and self.rng.random() < 0.2:
             (x,) = self.build.op(GlobalSum, x)
-        elif len(x.type.shape) == 3:
+        elif len(x.type.shape) > 1:
             (x,) = self.build.op(Flatten, x)
         (n,) = self.build.op(Linear, x, self.weight("head", (5, x.type.size)), origin="head (Classifier)")
         b = self.build.constant("bias", Type("int", 16, (5,)), self.rng.integers(-100, 100, 5))

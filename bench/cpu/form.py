@@ -92,4 +92,5 @@ def _weighted_sum(graph: Graph, form: Form, op: Op, values: dict[str, Any]) -> N
 
 def pair(value: int | tuple[int, ...]) -> tuple[int, int]:
     """Return a stride, padding or kernel as (rows, columns)."""
-    return (value, value) if isinstance(value, int) else (int(value[0]), int(value[1]))
+    sides = (value,) if isinstance(value, int) else value
+    return int(sides[0]), int(sides[-1])

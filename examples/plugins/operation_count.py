@@ -12,7 +12,7 @@ import numpy as np
 from spqc.contracts import Binary, Executor, Observation, Package, Target
 from spqc.ir import Array, Graph, Op, interpret
 from spqc.ir.interpret import run_ops
-from spqc.ir.ops import Conv2d, Linear, Neuron
+from spqc.ir.ops import Conv, Linear, Neuron
 from spqc.ir.program import Program
 from spqc.runtime.observe import named_inputs, observe_graph
 
@@ -32,7 +32,7 @@ class OperationCount(Target):
         return [f"{op.origin or op}: a neuron that no table replaces" for op in graph.ops if isinstance(op, Neuron)]
 
     def build(self, graph: Graph, programs: Mapping[str, Program]) -> Binary:
-        counts = {op.out.name: self.additions(graph, op) for op in graph.ops if isinstance(op, Conv2d | Linear)}
+        counts = {op.out.name: self.additions(graph, op) for op in graph.ops if isinstance(op, Conv | Linear)}
         total = sum(counts.values())
         text = json.dumps({"additions": total, "by_result": counts}, indent=1) + "\n"
         return Binary({"operations.json": text.encode()}, {"additions": total})

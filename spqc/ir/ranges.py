@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from .graph import Graph
 from .op import Op
-from .ops import Add, Attention, Bias, Conv2d, Flatten, GlobalSum, Linear, MaxPool, Repeat, SumPool
+from .ops import Add, Attention, Bias, Conv, Flatten, GlobalSum, Linear, MaxPool, Repeat, Reshape, SumPool
 
 Bounds = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
 
@@ -17,7 +17,7 @@ def bounds(graph: Graph, name: str) -> Bounds:
     value, op = graph.values[name], graph.producers.get(name)
     if op is None:
         return _input_bounds(graph, name)
-    if isinstance(op, Conv2d | Linear) and op.inputs[1].name in graph.data:
+    if isinstance(op, Conv | Linear) and op.inputs[1].name in graph.data:
         return sum_bounds(graph, op)
     if isinstance(op, SumPool):
         low, high = bounds(graph, op.inputs[0].name)
@@ -40,7 +40,7 @@ def bounds(graph: Graph, name: str) -> Bounds:
         return _of(0, op.bound(*(int(bounds(graph, v.name)[1].max()) for v in op.inputs)))
     if isinstance(op, Repeat | MaxPool):
         return bounds(graph, op.inputs[0].name)
-    if isinstance(op, Flatten):
+    if isinstance(op, Flatten | Reshape):
         low, high = bounds(graph, op.inputs[0].name)
         return low.min(keepdims=True), high.max(keepdims=True)
     return _of(*value.type.range)

@@ -3,29 +3,28 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeGuard
+from typing import Any
 
 from torch import nn
 
 from spqc.errors import ModelError, SpqcError, UsageError
-from spqc.ir.sides import Sides
 
 from . import config as network_config
-from . import overrides
+from . import overrides, values
 from .attention import Attention
 from .bare import SpikingNeuron
 from .classifier import Classifier
 from .config import NetworkOptions
+from .convolutions import CONVOLUTIONS
 from .initialisation import initialise
 from .joins import Add
-from .layers import LayerOptions, Residual, SpikingConv2d, SpikingLinear
+from .layers import LayerOptions, Residual, SpikingLinear
 from .network import NetworkSignature, SpikingNetwork
 from .options import NeuronOptions, check_choices
-from .pooling import MAX_POOLS, SUM_POOLS, Flatten, GlobalSum, Pool, Window
+from .pooling import MAX_POOLS, SUM_POOLS, Flatten, GlobalSum, Pool, Reshape
 from .signal import Signal
-from .synapse import ConvGeometry, SynapseOptions
+from .synapse import SynapseOptions
 from .topology import Routes, Topology
 
 Spec = Mapping[str, Any]
@@ -38,13 +37,18 @@ _SPIKING = frozenset(
 _PLACED = frozenset({"op", "name", "from"})
 """Keys of every layer: `name` is its own, `from` the layers it reads (the one before it where left out)."""
 
+_CONV = _SPIKING | {"kernel", "stride", "padding", "groups", "pool_before"}
+
 _KEYS: dict[str, frozenset[str]] = {
-    "conv2d": _SPIKING | {"kernel", "stride", "padding", "groups", "pool_before"},
+    "conv1d": _CONV,
+    "conv2d": _CONV,
+    "conv3d": _CONV,
     "linear": _SPIKING,
     "avg_pool": frozenset({"kernel", "stride", "padding"}),
     "max_pool": frozenset({"kernel", "stride", "padding"}),
     "global_avg_pool": frozenset(),
     "flatten": frozenset(),
+    "reshape": frozenset({"shape"}),
     "add": frozenset(),
     "attention": frozenset({"heads", "scale"}),
     "neuron": frozenset({"membrane", "neuron"}),
@@ -110,41 +114,47 @@ class _Features:
 
     def _make(self, spec: Spec) -> nn.Module:
         makers: dict[str, Callable[[], nn.Module]] = {
-            "conv2d": lambda: self._conv(spec),
+            "conv1d": lambda: self._conv(spec, 1),
+            "conv2d": lambda: self._conv(spec, 2),
+            "conv3d": lambda: self._conv(spec, 3),
             "linear": lambda: self._linear(spec),
             "avg_pool": lambda: self._pool(spec, SUM_POOLS),
             "max_pool": lambda: self._pool(spec, MAX_POOLS),
             "global_avg_pool": lambda: GlobalSum(self.signal),
             "flatten": lambda: Flatten(self.signal),
+            "reshape": lambda: Reshape(self.signal, values.shape(spec, self.signal)),
             "add": lambda: Add(self.reads),
-            "attention": lambda: Attention(self.reads, _positive(spec, "heads", 1), _factor(spec, "scale", 0.125)),
+            "attention": lambda: Attention(
+                self.reads, values.positive(spec, "heads", 1), values.factor(spec, "scale", 0.125)
+            ),
             "neuron": lambda: SpikingNeuron(
                 self.signal, LayerOptions(neuron=_neuron_options(spec, self.options), masks=self.options.masks)
             ),
         }
         return makers[spec["op"]]()
 
-    def _conv(self, spec: Spec) -> nn.Module:
-        if len(self.signal.shape) != 3:
-            raise ModelError(f"a conv2d reads [C, H, W], not {list(self.signal.shape)}")
-        geometry = _geometry(spec)
-        channels = _positive(spec, "out")
+    def _conv(self, spec: Spec, axes: int) -> nn.Module:
+        if len(self.signal.shape) != 1 + axes:
+            wanted = ("[C, L]", "[C, H, W]", "[C, D, H, W]")[axes - 1]
+            raise ModelError(f"a conv{axes}d reads {wanted}, not {list(self.signal.shape)}")
+        geometry = values.geometry(spec, axes)
+        channels = values.positive(spec, "out")
         if self.signal.shape[0] % geometry.groups or channels % geometry.groups:
             raise ModelError(f"{self.signal.shape[0]} -> {channels} channels cannot form {geometry.groups} groups")
         options, branch = self._layer_options(spec)
-        return SpikingConv2d(self.signal, channels, geometry, options, branch)
+        return CONVOLUTIONS[axes](self.signal, channels, geometry, options, branch)
 
     def _pool(self, spec: Spec, kinds: Mapping[int, type[Pool]]) -> nn.Module:
         axes = len(self.signal.shape) - 1
         if axes not in kinds:
             raise ModelError(f"a pooling reads maps of one to three axes, not {list(self.signal.shape)}")
-        return kinds[axes](self.signal, _window(spec, axes))
+        return kinds[axes](self.signal, values.window(spec, axes))
 
     def _linear(self, spec: Spec) -> nn.Module:
         if len(self.signal.shape) != 1:
             raise ModelError(f"a linear reads a vector, not {list(self.signal.shape)}", hint="put a flatten before it")
         options, branch = self._layer_options(spec)
-        return SpikingLinear(self.signal, _positive(spec, "out"), options, branch)
+        return SpikingLinear(self.signal, values.positive(spec, "out"), options, branch)
 
     def _layer_options(self, spec: Spec) -> tuple[LayerOptions, Signal | None]:
         """Return a layer's options and the signal of its residual's branch."""
@@ -235,49 +245,3 @@ def _check_spec(index: int, spec: Any) -> None:
     if extra:
         known = ", ".join(sorted(_KEYS[spec["op"]])) or "none"
         raise ModelError(f"{spec['op']} has no key {extra[0]!r}", where=f"layer {index}", hint=f"its keys: {known}")
-
-
-def _geometry(spec: Spec) -> ConvGeometry:
-    return ConvGeometry(
-        kernel=_sides(spec, "kernel", 3, least=1, axes=2),
-        stride=_sides(spec, "stride", 1, least=1, axes=2),
-        padding=_sides(spec, "padding", 0, least=0, axes=2),
-        groups=_positive(spec, "groups", 1),
-        pool_before=_positive(spec, "pool_before", 1),
-    )
-
-
-def _window(spec: Spec, axes: int) -> Window:
-    kernel = _sides(spec, "kernel", 2, least=1, axes=axes)
-    return Window(
-        kernel,
-        _sides(spec, "stride", kernel, least=1, axes=axes),
-        _sides(spec, "padding", 0, least=0, axes=axes),
-    )
-
-
-def _sides(spec: Spec, key: str, default: int | Sides, least: int, axes: int) -> Sides:
-    """Return one integer for each axis of the map: given as one for all, or as one each."""
-    value = spec.get(key, default)
-    sides = tuple(value) if isinstance(value, list | tuple) else (value,) * axes
-    if len(sides) != axes or not all(_is_integer(side) and side >= least for side in sides):
-        raise ModelError(f"{key} must be an integer of {least} or more, or {axes} of them, not {value!r}")
-    return sides
-
-
-def _is_integer(value: object) -> TypeGuard[int]:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _factor(spec: Spec, key: str, default: float) -> float:
-    value = spec.get(key, default)
-    if not isinstance(value, float) or not 0.0 < value < math.inf or math.frexp(value)[0] != 0.5:
-        raise ModelError(f"{key} must be a power of two, not {value!r}", hint="codes stay integers: write e.g. 0.125")
-    return value
-
-
-def _positive(spec: Spec, key: str, default: int | None = None) -> int:
-    value = spec.get(key, default)
-    if not _is_integer(value) or value < 1:
-        raise ModelError(f"{key} must be a positive integer, not {value!r}")
-    return value

@@ -24,12 +24,15 @@ _MEMBRANES: dict[str, dict[str, Any]] = {
     "float": {"membrane": "float"},
 }
 
+_SHAPES = "or (features,), (channels, length), (channels, depth, height, width)"
+
 
 @dataclass(frozen=True)
 class NetworkOptions:
     """What every model takes; the fields of NeuronOptions and MaskOptions are accepted by name beside these.
 
-    in_shape: [C, H, W] (or [features]) of one frame; steps: T; input, coding: see InputFormat (A15).
+    in_shape: [C, H, W] of one frame (or [features], [C, L], [C, D, H, W]).
+    steps: T; input, coding: see InputFormat (A15).
     weight_bits, weight_grid: 2 to 8 bits on pot, apot, uniform or twn, or 32 for floats; classifier_bits: uniform.
     membrane: "ternary", "binary" (ternary with silenced negatives), "released" (-3..1), "tapeout" (24 levels of 1/8
         from -2), "float", or a tuple of levels.
@@ -71,10 +74,10 @@ class NetworkOptions:
                 raise UsageError(f"{name} must be a positive integer, not {getattr(self, name)!r}")
         if (
             not isinstance(self.in_shape, tuple)
-            or len(self.in_shape) not in (1, 3)
+            or not 1 <= len(self.in_shape) <= 4
             or not all(map(_is_count, self.in_shape))
         ):
-            raise UsageError(f"in_shape must be (channels, height, width) or (features,), not {self.in_shape}")
+            raise UsageError(f"in_shape must be (channels, height, width), not {self.in_shape}", hint=_SHAPES)
 
     @property
     def inputs(self) -> InputFormat:

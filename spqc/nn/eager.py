@@ -12,7 +12,8 @@ from torch.nn import functional
 
 from .layers import Record, SpikingLayer
 from .network import SpikingNetwork
-from .synapse import Synapse
+from .pooling import sum_pool
+from .synapse import Synapse, convolve
 
 Step = Callable[[Tensor], Tensor]
 
@@ -73,8 +74,8 @@ def _weigh(synapse: Synapse, dtype: torch.dtype) -> Step:
     before = g.pool_before
 
     def conv(flat: Tensor) -> Tensor:
-        n = functional.conv2d(flat, weight, None, g.stride, g.padding, 1, g.groups)
-        return functional.avg_pool2d(n, before, before, divisor_override=1) if before > 1 else n
+        n = convolve(flat, weight, g)
+        return sum_pool(n, g.window) if before > 1 else n
 
     return conv
 

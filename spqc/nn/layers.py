@@ -250,7 +250,8 @@ class SpikingLayer(nn.Module):
             -(-side // max(goal, 1))
             for side, goal in zip(self.skip_source.shape[1:], self.synapse.out_shape[1:], strict=True)
         )
-        return Synapse(self.skip_source, channels, ConvGeometry((1, 1), (stride[0], stride[1])), self.options.synapse)
+        ones, zeros = (1,) * len(stride), (0,) * len(stride)
+        return Synapse(self.skip_source, channels, ConvGeometry(ones, stride, zeros), self.options.synapse)
 
     def _check_shapes(self) -> None:
         if self.counts_units and not float(1 / self.synapse.unit).is_integer():
@@ -267,21 +268,6 @@ class SpikingLayer(nn.Module):
                 f"a residual of shape {list(branch)} cannot be added to a layer of shape {list(shape)}",
                 hint="keep channels and size (stride 1, padding kernel//2), or use residual='project'",
             )
-
-
-class SpikingConv2d(SpikingLayer):
-    """A 2-D convolution with batch norm and spiking neurons."""
-
-    def __init__(
-        self,
-        source: Signal,
-        channels: int,
-        geometry: ConvGeometry,
-        options: LayerOptions,
-        skip_source: Signal | None = None,
-    ) -> None:
-        super().__init__(source, channels, geometry, options, skip_source)
-        self.geometry = geometry
 
 
 class SpikingLinear(SpikingLayer):

@@ -149,6 +149,21 @@ class Flatten(nn.Module):
         return codes.flatten(2)
 
 
+class Reshape(nn.Module):
+    """The codes in the order of their axes, channel first, as a map of another shape."""
+
+    def __init__(self, source: Signal, shape: tuple[int, ...]) -> None:
+        super().__init__()
+        self.source, self.shape = source, shape
+        self.out = Signal(shape, source.scale, source.max)
+        if self.out.size != source.size:
+            raise ModelError(f"{list(source.shape)} cannot be reshaped to {list(shape)}: not as many codes")
+
+    def forward(self, codes: Tensor) -> Tensor:
+        """Return codes [N, T, *shape]."""
+        return codes.reshape(*codes.shape[:2], *self.shape)
+
+
 def sum_pool(codes: Tensor, window: Window) -> Tensor:
     """Return the sums of the windows of codes [M, C, ...]; outside is 0."""
     flat = len(window.kernel) == 1

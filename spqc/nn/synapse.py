@@ -11,9 +11,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from spqc.ir.sides import Sides
+from spqc.ir.sides import Sides, outputs
 
 from . import quantisers, sparsity
+from .pooling import Window, sum_pool
 from .signal import Signal
 
 Floats = npt.NDArray[np.float32] | npt.NDArray[np.float64]
@@ -26,13 +27,22 @@ _EXACT_FLOAT32 = 1 << 24
 
 @dataclass(frozen=True)
 class ConvGeometry:
-    """A 2-D convolution; `pool_before` sums square windows of its output before the batch norm (A13)."""
+    """A convolution over one to three axes; stride and padding have one entry an axis, as the kernel has.
+
+    `pool_before` sums windows of its output, of this side along every axis, before the batch norm (A13).
+    """
 
     kernel: Sides
-    stride: Sides = (1, 1)
-    padding: Sides = (0, 0)
+    stride: Sides
+    padding: Sides
     groups: int = 1
     pool_before: int = 1
+
+    @property
+    def window(self) -> Window:
+        """Return the windows that are summed before the batch norm."""
+        sides = (self.pool_before,) * len(self.kernel)
+        return Window(sides, sides, (0,) * len(sides))
 
 
 @dataclass(frozen=True)
@@ -95,7 +105,7 @@ class Synapse(nn.Module):
 
     @property
     def out_shape(self) -> tuple[int, ...]:
-        """Return the shape of the current: [C, H, W], or [C]."""
+        """Return the shape of the current: [C, ...], or [C]."""
         if self.geometry is None:
             return (self.channels,)
         return (self.channels, *_out_plane(self.source.shape[1:], self.geometry))
@@ -103,7 +113,7 @@ class Synapse(nn.Module):
     @property
     def unit(self) -> float:
         """Return the real value of one input code after the pooling before the norm."""
-        window = self.geometry.pool_before**2 if self.geometry else 1
+        window = self.geometry.window.size if self.geometry else 1
         return self.source.scale / window
 
     def integer_weight(self) -> tuple[npt.NDArray[np.int64], float]:
@@ -114,7 +124,7 @@ class Synapse(nn.Module):
     def greatest_sum(self) -> float:
         """Return a bound of |n|: greatest input code times the greatest sum of |integer weight| of a channel."""
         integers, _ = self.integer_weight()
-        window = self.geometry.pool_before**2 if self.geometry else 1
+        window = self.geometry.window.size if self.geometry else 1
         return float(np.abs(integers).reshape(self.channels, -1).sum(axis=1).max()) * self.source.max * window
 
     def eval_dtype(self) -> torch.dtype:
@@ -197,31 +207,37 @@ class Synapse(nn.Module):
     def _connect(self, codes: Tensor, weight: Tensor) -> Tensor:
         if self.geometry is None:
             return F.linear(codes, weight)
-        shape = self.geometry
-        return F.conv2d(codes, weight, stride=shape.stride, padding=shape.padding, groups=shape.groups)
+        return convolve(codes, weight, self.geometry)
 
     def _pooled(self, current: Tensor) -> Tensor:
-        window = self.geometry.pool_before if self.geometry else 1
-        pooled: Tensor = current if window == 1 else F.avg_pool2d(current, window, divisor_override=1)
-        return pooled
+        if self.geometry is None or self.geometry.pool_before == 1:
+            return current
+        return sum_pool(current, self.geometry.window)
 
     def _chunk(self) -> int:
         if self.geometry is None:
             return 1 << 16
-        columns = self.weight[0].numel() * int(np.prod(self.out_shape[1:])) * self.geometry.pool_before**2
+        columns = self.weight[0].numel() * int(np.prod(self.out_shape[1:])) * self.geometry.window.size
         return max(1, _COLUMN_ELEMENTS // max(columns, 1))
 
 
+def convolve(codes: Tensor, weight: Tensor, shape: ConvGeometry) -> Tensor:
+    """Return the convolution of [M, C, ...] over as many axes as the kernel has."""
+    conv = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}[len(shape.kernel)]
+    found: Tensor = conv(codes, weight, stride=shape.stride, padding=shape.padding, groups=shape.groups)
+    return found
+
+
 def weight_shape(source: Signal, channels: int, geometry: ConvGeometry | None) -> tuple[int, ...]:
-    """Return the shape of the weights: [C_out, C_in / groups, kH, kW], or [C_out, C_in]."""
+    """Return the shape of the weights: [C_out, C_in / groups, kernel ...], or [C_out, C_in]."""
     if geometry is None:
         return (channels, source.size)
     return (channels, source.shape[0] // geometry.groups, *geometry.kernel)
 
 
 def _out_plane(plane: tuple[int, ...], shape: ConvGeometry) -> tuple[int, ...]:
-    sides = zip(plane, shape.kernel, shape.stride, shape.padding, strict=True)
-    return tuple(((side + 2 * pad - kernel) // stride + 1) // shape.pool_before for side, kernel, stride, pad in sides)
+    sides = outputs(plane, shape.kernel, shape.stride, shape.padding)
+    return tuple(side // shape.pool_before for side in sides)
 
 
 def _per_channel(values: Tensor, like: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from . import strategies as modules
 from .constants import Constants
 from .context import Machine
 from .density import assumed
-from .geometry import is_attention, is_count, is_pool, is_view, is_wide, region
+from .geometry import is_wide, region
 from .strategy import Choice, Settings, Site, Strategy
 
 AUTO = "auto"
@@ -44,7 +44,7 @@ def choose_all(program: Program, machine: Machine, constants: Constants, wanted:
 
 def site(program: Program, kernel: Kernel, machine: Machine, constants: Constants) -> Site | None:
     """Return what a choice for a kernel may look at; None where it begins with no weighted sum."""
-    if is_view(kernel) or is_count(kernel) or is_pool(kernel) or is_wide(kernel) or is_attention(kernel):
+    if is_wide(kernel):
         return None
     found = region(program, kernel)
     if found.sum is None:

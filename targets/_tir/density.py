@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from spqc.ir import Graph, Value
-from spqc.ir.ops import Add, Flatten, MaxPool, Repeat, SumPool
+from spqc.ir.ops import Add, Flatten, MaxPool, Repeat, Reshape, SumPool
 
 SPIKES = 0.15  # the rate trained networks settle at
 PIXELS = 0.9  # of a picture are not black
@@ -37,7 +37,7 @@ def assumed(graph: Graph, value: Value) -> Density:
 def _chances(graph: Graph, value: Value) -> list[float]:
     """Return the chance of every code 0, 1, ... of a value."""
     op = graph.producers.get(value.name)
-    if isinstance(op, Flatten | Repeat):
+    if isinstance(op, Flatten | Repeat | Reshape):
         return _chances(graph, op.inputs[0])
     if isinstance(op, SumPool | MaxPool) and op.type_of(0).range == (0, 1):
         p, window = _chances(graph, op.inputs[0])[1], op.window

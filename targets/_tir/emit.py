@@ -9,7 +9,7 @@ import tvm
 from tvm.tirx.script import builder as T
 
 from spqc.ir import Graph, Type, Value
-from spqc.ir.ops import Add, Affine, Attention, Conv2d, Linear, MaxPool, Neuron, Spiking, SumPool
+from spqc.ir.ops import Add, Affine, Attention, Conv, Linear, MaxPool, Neuron, Spiking, SumPool
 from spqc.ir.program import Kernel, Program
 
 from .choice import strategies
@@ -20,6 +20,7 @@ from .geometry import (
     TraceSlot,
     is_count,
     is_pool,
+    is_reshape,
     is_view,
     is_wide,
     map_of,
@@ -32,6 +33,7 @@ from .kernels.attention import emit_attention
 from .kernels.count import emit_count, emit_wide
 from .kernels.dense import Dense
 from .kernels.pool import emit_pool
+from .kernels.reshape import emit_reshape
 from .kernels.stage import import_input
 from .memory import Memory, input_index
 from .strategy import Choice
@@ -74,6 +76,8 @@ def _emit_kernel(context: Context, kernel: Kernel, choice: Choice | None) -> Non
         emit_pool(context, first)
     elif is_count(found.kernel):
         emit_count(context, found)
+    elif is_reshape(found.kernel):
+        emit_reshape(context, first)
     elif is_wide(found.kernel):
         emit_wide(context, found)
     elif isinstance(first, Attention):
@@ -127,7 +131,7 @@ def _returnable(type_: Type) -> bool:
 
 
 def _reason(op: object) -> str:
-    if isinstance(op, Conv2d):
+    if isinstance(op, Conv):
         x = op.type_of(0)
         return "its input is wider than 8 bits" if x.range[1] > 255 or x.range[0] < 0 else ""
     if isinstance(op, Linear):

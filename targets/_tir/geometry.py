@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from spqc.ir import Op, Value
-from spqc.ir.ops import Attention, Conv2d, Flatten, GlobalSum, Linear, MaxPool, Repeat, Spiking, SumPool
+from spqc.ir.ops import Attention, Conv, Flatten, GlobalSum, Linear, MaxPool, Repeat, Reshape, Spiking, SumPool
 from spqc.ir.program import LANES, Kernel, Program
 
 Pool = SumPool | MaxPool
@@ -49,46 +49,70 @@ def solid(sides: Sequence[int], missing: int = 1) -> tuple[int, int, int]:
 
 
 @dataclass(frozen=True)
+class Layers:
+    """How a kernel moves along the depth of a map."""
+
+    kernel: int
+    stride: int
+    padding: int
+
+
+@dataclass(frozen=True)
 class WeightedSum:
-    """A convolution; a linear layer is one whose kernel covers the whole map it flattens."""
+    """A convolution; a linear layer is one whose kernel covers the whole map it flattens.
+
+    `kernel`, `stride` and `padding` are (rows, columns). A kernel with depth has the rows of all its layers, one layer
+    after another, as a map has; `layers` says how it moves along the depth.
+    """
 
     source: Value
     weight: Value
     input: Map
     output: Map
     kernel: tuple[int, int]
-    stride: int
-    padding: int
+    stride: tuple[int, int]
+    padding: tuple[int, int]
     groups: int
     multiply: str
     bits: int
     constant: bool
+    layers: Layers | None = None  # None: maps of rows and columns alone
+
+    @property
+    def margins(self) -> tuple[int, int, int]:
+        """Return how many zeros (layers, rows, columns) lie on each side of the input."""
+        return (self.layers.padding if self.layers is not None else 0, *self.padding)
 
 
-def weighted_sum(program: Program, op: Conv2d | Linear) -> WeightedSum:
+def weighted_sum(program: Program, op: Conv | Linear) -> WeightedSum:
     """Return the geometry of a sum, looking through the view that flattens its input."""
     source = op.inputs[0]
     base = program.graph.values[program.views.get(source.name, source.name)]
     wide = map_of(base)
     constant = op.out.type.clock == "const"
-    if isinstance(op, Conv2d):
-        kernel = (op.inputs[1].type.shape[2], op.inputs[1].type.shape[3])
-        stride, padding, groups = op.stride, op.padding, op.groups
+    layers = None
+    if isinstance(op, Conv):
+        (depth, *kernel), (over, *stride), (edge, *padding) = (
+            solid(sides, missing) for sides, missing in zip(op.sides, (1, 1, 0), strict=True)
+        )
+        layers = Layers(depth, over, edge) if op.axes == 3 else None
+        kernel[0] *= depth
+        groups = op.groups
     else:
-        kernel = (wide.height, wide.width)
-        stride, padding, groups = 1, 0, 1
+        kernel, stride, padding, groups = [wide.rows, wide.width], [1, 1], [0, 0], 1
     return WeightedSum(
         base,
         op.inputs[1],
         wide,
         map_of(op.out),
-        kernel,
-        stride,
-        padding,
+        (kernel[0], kernel[1]),
+        (stride[0], stride[1]),
+        (padding[0], padding[1]),
         groups,
         op.multiply,
         op.out.type.bits,
         constant,
+        layers,
     )
 
 
@@ -119,7 +143,7 @@ class Region:
 
 def region(program: Program, kernel: Kernel) -> Region:
     first = kernel.ops[0]
-    head = weighted_sum(program, first) if isinstance(first, Conv2d | Linear) else None
+    head = weighted_sum(program, first) if isinstance(first, Conv | Linear) else None
     rest = kernel.ops[1:] if head is not None else kernel.ops
     pool = rest[-1] if rest and isinstance(rest[-1], SumPool | MaxPool) else None
     tail = tuple(op for op in (rest[:-1] if pool is not None else rest) if not isinstance(op, Repeat))
@@ -141,6 +165,10 @@ def is_wide(kernel: Kernel) -> bool:
 
 def is_attention(kernel: Kernel) -> bool:
     return isinstance(kernel.ops[0], Attention)
+
+
+def is_reshape(kernel: Kernel) -> bool:
+    return isinstance(kernel.ops[0], Reshape)
 
 
 def is_pool(kernel: Kernel) -> bool:

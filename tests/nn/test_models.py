@@ -192,7 +192,7 @@ def test_wrong_values_are_usage_errors(options: dict[str, Any]) -> None:
     [
         ([], "ends in a linear"),
         ([{"op": "conv2d", "out": 3}], "ends in a linear"),
-        ([{"op": "conv3d"}, {"op": "linear"}], "unknown layer 'conv3d'"),
+        ([{"op": "conv4d"}, {"op": "linear"}], "unknown layer 'conv4d'"),
         ([{"op": "conv2d", "out": 3, "dilation": 2}, {"op": "linear"}], "no key 'dilation'"),
         ([{"op": "conv2d", "out": 0}, {"op": "linear"}], "out must be"),
         ([{"op": "conv2d", "out": 3, "kernel": 9}, {"op": "linear"}], "empty output"),

@@ -2,9 +2,9 @@
 
 from .attention import Attention
 from .automaton import Automaton
-from .matrix import Conv2d, Linear
+from .matrix import Conv, Conv1d, Conv2d, Conv3d, Linear
 from .neuron import Neuron
-from .pointwise import Add, Affine, Bias, Flatten, Gate, Greater, Repeat, SpatialMask
+from .pointwise import Add, Affine, Bias, Flatten, Gate, Greater, Repeat, Reshape, SpatialMask
 from .pooling import GlobalSum, MaxPool, SumPool
 from .spiking import Spiking
 
@@ -14,7 +14,10 @@ __all__ = [
     "Attention",
     "Automaton",
     "Bias",
+    "Conv",
+    "Conv1d",
     "Conv2d",
+    "Conv3d",
     "Flatten",
     "Gate",
     "GlobalSum",
@@ -23,6 +26,7 @@ __all__ = [
     "MaxPool",
     "Neuron",
     "Repeat",
+    "Reshape",
     "SpatialMask",
     "Spiking",
     "SumPool",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import numpy as np
 
 from ..op import Op, joined_clock
+from ..sides import Sides, canonical, outputs, per_axis
 from ..types import Array, Type
 
 Multiply = Literal["product", "shift", "select"]
@@ -69,39 +71,79 @@ class Linear(_WeightedSum):
 
 
 @dataclass(frozen=True)
-class Conv2d(_WeightedSum):
-    """y[o, i, j] = sum over c, k, l of w[o, c, k, l] x[c, i*stride + k - padding, j*stride + l - padding]; outside is 0."""  # noqa: E501
+class Conv(_WeightedSum):
+    """y[o, i] = sum over c, k of w[o, c, k] x[c, i*stride + k - padding], i and k along every axis; outside is 0.
 
-    stride: int = 1
-    padding: int = 0
+    Stride and padding are one number for every axis, or one an axis.
+    """
+
+    stride: Sides = (1,)
+    padding: Sides = (0,)
     groups: int = 1
     multiply: Multiply = "product"
-    name: ClassVar[str] = "conv2d"
+    axes: ClassVar[int]
+
+    def __post_init__(self) -> None:
+        for name in ("stride", "padding"):
+            object.__setattr__(self, name, canonical(getattr(self, name)))
+
+    @property
+    def sides(self) -> tuple[Sides, Sides, Sides]:
+        """Return kernel, stride and padding with one entry an axis."""
+        stride, padding = (per_axis(sides, self.axes) for sides in (self.stride, self.padding))
+        self.need(bool(stride and padding), f"needs one stride and padding, or {self.axes}")
+        return self.type_of(1).shape[2:], stride, padding
 
     def infer(self) -> tuple[Type, ...]:
         x, w = self.type_of(0), self.type_of(1)
-        self.need(len(x.shape) == 3 and len(w.shape) == 4, f"reads CxHxW with an OxCxKxL weight, not {x} and {w}")
+        fits = len(x.shape) == self.axes + 1 and len(w.shape) == self.axes + 2
+        self.need(fits, f"reads maps of {self.axes} axes with a weight OxCx..., not {x} and {w}")
         self.need(
             self.groups >= 1 and x.shape[0] == w.shape[1] * self.groups and w.shape[0] % self.groups == 0,
             f"reads {x.shape[0]} channels in {self.groups} groups but its weight is {w}",
         )
-        self.need(self.stride >= 1 and self.padding >= 0, "needs stride >= 1 and padding >= 0")
-        size = [(n + 2 * self.padding - k) // self.stride + 1 for n, k in zip(x.shape[1:], w.shape[2:], strict=True)]
+        kernel, stride, padding = self.sides
+        self.need(min(stride) >= 1 and min(padding) >= 0, "needs stride >= 1 and padding >= 0")
+        size = outputs(x.shape[1:], kernel, stride, padding)
         self.need(min(size) >= 1, f"has a kernel larger than its padded input {x}")
         return (self.result((w.shape[0], *size)),)
 
     def evaluate(self, *arrays: Array) -> tuple[Array, ...]:
         x, w = arrays
-        batch = x.shape[0]
-        out, _, kernel_h, kernel_w = w.shape
-        edge = (self.padding, self.padding)
-        padded = np.pad(x, ((0, 0), (0, 0), edge, edge))
-        windows = np.lib.stride_tricks.sliding_window_view(padded, (kernel_h, kernel_w), axis=(2, 3))
-        windows = windows[:, :, :: self.stride, :: self.stride]  # N C H W kh kw
-        rows, columns = windows.shape[2:4]
+        kernel, stride, padding = self.sides
+        places = tuple(range(2, 2 + self.axes))
+        padded = np.pad(x, ((0, 0), (0, 0), *((pad, pad) for pad in padding)))
+        windows = np.lib.stride_tricks.sliding_window_view(padded, kernel, axis=places)
+        windows = windows[(slice(None), slice(None), *(slice(None, None, step) for step in stride))]
+        windows = np.moveaxis(windows, 1, 1 + self.axes)  # N, positions, C, kernel
+        size = windows.shape[: 1 + self.axes]
         parts = []
-        for part, weight in zip(np.split(windows, self.groups, 1), np.split(w, self.groups, 0), strict=True):
-            flat = part.transpose(0, 2, 3, 1, 4, 5).reshape(batch * rows * columns, -1)
-            parts.append(exact_matmul(flat, weight.reshape(weight.shape[0], -1).T))
-        y = np.concatenate(parts, axis=1).reshape(batch, rows, columns, out)
-        return (y.transpose(0, 3, 1, 2),)
+        groups = zip(np.split(windows, self.groups, 1 + self.axes), np.split(w, self.groups, 0), strict=True)
+        for part, weight in groups:
+            parts.append(exact_matmul(part.reshape(math.prod(size), -1), weight.reshape(weight.shape[0], -1).T))
+        y = np.concatenate(parts, axis=1).reshape(*size, w.shape[0])
+        return (np.moveaxis(y, -1, 1),)
+
+
+@dataclass(frozen=True)
+class Conv1d(Conv):
+    """y[o, i] = sum over c, k of w[o, c, k] x[c, i*stride + k - padding]; outside is 0."""
+
+    name: ClassVar[str] = "conv1d"
+    axes: ClassVar[int] = 1
+
+
+@dataclass(frozen=True)
+class Conv2d(Conv):
+    """y[o, i, j] = sum over c, k, l of w[o, c, k, l] x[c, i*stride + k - padding, j*stride + l - padding]; outside is 0."""  # noqa: E501
+
+    name: ClassVar[str] = "conv2d"
+    axes: ClassVar[int] = 2
+
+
+@dataclass(frozen=True)
+class Conv3d(Conv):
+    """A convolution over depth, rows and columns, as `conv2d` is over rows and columns."""
+
+    name: ClassVar[str] = "conv3d"
+    axes: ClassVar[int] = 3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -184,3 +185,20 @@ class Flatten(Op):
 
     def evaluate(self, *arrays: Array) -> tuple[Array, ...]:
         return (arrays[0].reshape(arrays[0].shape[0], -1),)
+
+
+@dataclass(frozen=True)
+class Reshape(Op):
+    """The elements in the order of their axes, channel first, as a map of another shape."""
+
+    shape: tuple[int, ...] = ()
+    name: ClassVar[str] = "reshape"
+
+    def infer(self) -> tuple[Type, ...]:
+        x = self.type_of(0)
+        fits = min(self.shape, default=0) >= 1 and math.prod(self.shape) == x.size
+        self.need(fits, f"cannot give {x} the shape {'x'.join(map(str, self.shape))}")
+        return (replace(x, shape=self.shape),)
+
+    def evaluate(self, *arrays: Array) -> tuple[Array, ...]:
+        return (arrays[0].reshape(arrays[0].shape[0], *self.shape),)

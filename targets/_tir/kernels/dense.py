@@ -65,7 +65,7 @@ class Dense:
         if g is None or self.product is None:
             return None
         blocks = -(-g.output.width // self.block.pixels)
-        columns = (blocks * self.block.pixels - 1) * g.stride + g.kernel[1]
+        columns = (blocks * self.block.pixels - 1) * g.stride[1] + g.kernel[1]
         return stage(self.context, g, columns, self.product.group)
 
     def _loops(self) -> None:
@@ -160,12 +160,14 @@ class Dense:
         item = {"int8": 1, "int16": 2, "int32": 4}[where.dtype]
         vectors = g.kernel[1] * (staged.channels // product.group)
         start = where.offset // (LANES * product.group * item)
+        top = bind(staged.top(g, y))
         with loop(g.kernel[0]) as ky, loop(vectors) as k:
+            below = staged.below(g, ky)
             row = bind(i32(start) + ((tile * g.kernel[0] + ky) * vectors + k) * b.tiles)
             weights = [product.weight(self.context, row + o) for o in range(b.tiles)]
             for p in range(b.pixels):
                 for t in range(b.steps):
-                    at = staged.row(first + t, y * g.stride + ky, (x + p) * g.stride, product.group) + k
+                    at = staged.row(first + t, top + below, (x + p) * g.stride[1], product.group) + k
                     activation = product.activation(self.context, at)
                     for o in range(b.tiles):
                         i = (o * b.pixels + p) * b.steps + t
