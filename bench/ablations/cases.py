@@ -80,6 +80,9 @@ CASES = (
     Case("lowest level -2", "quant", {"membrane": [-2, -1, 0, 1]}),
     Case("lowest level -3", "quant", {"membrane": [-3, -2, -1, 0, 1]}),
     Case("float membrane", "quant", {"membrane": "float"}),
+    Case("sparse weights, L0", "quant+sparse"),
+    Case("sparse weights, blocks of 4", "quant", {"sparsity": "block:4"}),
+    Case("sparse weights, 2:4", "quant", {"sparsity": "2:4"}),
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -38,38 +39,51 @@ _MASKS = """
 ## Activity
 
 Means over layers and seeds: spikes per neuron and step; channel gates shut; inputs silenced by the spatial mask;
-stored states that are 0 (for a float membrane: exactly 0). The papers report 67 to 70 % of the channels shut. Nothing
-in the loss of SpQuant shuts gates; with a target, a penalty of ours does (`--preset spquant+gated`).
+stored states that are 0 (for a float membrane: exactly 0); weights that are 0. The papers report 67 to 70 % of the
+channels shut. Nothing in the loss of SpQuant shuts gates; with a target, a penalty of ours does
+(`--preset spquant+gated`).
+
+"""
+
+
+_VERDICTS = """
+## Do the published trends show?
+
+Asked of the mean difference: at least the bound, or below it by more than its standard error allows (two of them)?
 
 """
 
 
 @dataclass(frozen=True)
 class Trend:
-    """One comparison: `changed` less `base`, and what the papers say."""
+    """One comparison: `changed` less `base`, what the papers say, and the least that their trend allows."""
 
     says: str
     base: str
     changed: str
     published: str
+    least: float | None = None
 
 
 TRENDS = (
-    Trend("Quant for full precision", "full precision", "Quant", "-0.45 to -0.91"),
-    Trend("SpQuant for Quant", "Quant", "SpQuant", "-1.03 to -1.14"),
-    Trend("adaptive threshold on full precision", "full precision", "full precision + adaptive", "+1.3"),
-    Trend("adaptive threshold on Quant", "Quant", "Quant + adaptive", "+1.2"),
-    Trend("adaptive threshold on SpQuant", "SpQuant", "SpQuant + adaptive", "+0.86"),
+    Trend("Quant for full precision", "full precision", "Quant", "-0.45 to -0.91", -1.0),
+    Trend("SpQuant for Quant", "Quant", "SpQuant", "-1.03 to -1.14", -1.5),
+    Trend("adaptive threshold on full precision", "full precision", "full precision + adaptive", "+1.3", 0.0),
+    Trend("adaptive threshold on Quant", "Quant", "Quant + adaptive", "+1.2", 0.0),
+    Trend("adaptive threshold on SpQuant", "SpQuant", "SpQuant + adaptive", "+0.86", 0.0),
     Trend("gate target on SpQuant (ours)", "SpQuant", "SpQuant + gate target 68 %", "-"),
     Trend("2 bits for 4", "Quant", "2-bit weights", "-"),
     Trend("8 bits for 4", "Quant", "8-bit weights", "-"),
     Trend("T = 1 for 4", "Quant", "T = 1", "-"),
     Trend("T = 2 for 4", "Quant", "T = 2", "-"),
     Trend("T = 10 for 4", "Quant", "T = 10", "-"),
-    Trend("negatives silenced", "Quant", "negatives silenced", "a small drop"),
+    Trend("negatives silenced", "Quant", "negatives silenced", "a small drop", -1.0),
     Trend("lowest level -2 for -1", "Quant", "lowest level -2", "-"),
     Trend("lowest level -3 for -1", "Quant", "lowest level -3", "+1.20 unclipped, without fine-tuning"),
     Trend("float membrane for ternary", "Quant", "float membrane", "-"),
+    Trend("learned gates a weight (L0)", "Quant", "sparse weights, L0", "-"),
+    Trend("learned gates a block of 4", "Quant", "sparse weights, blocks of 4", "-"),
+    Trend("2 of every 4 weights", "Quant", "sparse weights, 2:4", "-"),
 )
 
 
@@ -82,7 +96,8 @@ def page(results: Results) -> str:
         date=results["date"], cpu=results["cpu"], versions=versions, done=done,
         all=len(TASKS) * len(CASES) * len(SEEDS), steps=STEPS, seeds=", ".join(map(str, SEEDS)), tasks=tasks,
     )  # fmt: skip
-    return top + "\n## Accuracy\n\n" + _accuracies(results) + _TRENDS + _trends(results) + _MASKS + _activity(results)
+    parts = ["\n## Accuracy\n\n", _accuracies(results), _VERDICTS, _verdicts(results), _TRENDS, _trends(results)]
+    return "".join([top, *parts, _MASKS, _activity(results)])
 
 
 def _accuracies(results: Results) -> str:
@@ -99,10 +114,30 @@ def _trends(results: Results) -> str:
     return _table(["change", *(task.name for task in TASKS), "papers"], rows)
 
 
+def _verdicts(results: Results) -> str:
+    cases = {case.name: case for case in CASES}
+    rows = []
+    for trend in TRENDS:
+        if trend.least is not None:
+            found = [_differences(results, task, cases[trend.base], cases[trend.changed]) for task in TASKS]
+            rows.append([trend.says, f"{trend.least:+.1f}", *(_verdict(values, trend.least) for values in found)])
+    return _table(["trend", "at least", *(task.name for task in TASKS)], rows)
+
+
+def _verdict(values: Sequence[float], least: float) -> str:
+    """Return yes, no, or that the spread leaves it open, with the mean."""
+    if len(values) < 2:
+        return "-"
+    mean = sum(values) / len(values)
+    error = statistics.stdev(values) / math.sqrt(len(values))
+    word = "yes" if mean >= least else "open" if mean + 2 * error >= least else "no"
+    return f"{word} ({mean:+.2f})"
+
+
 def _activity(results: Results) -> str:
-    shown = [case for case in CASES if case.preset.startswith("spquant") or case.name in ("full precision", "Quant")]
+    shown = [case for case in CASES if case.name.startswith(("full", "Quant", "SpQuant", "sparse"))]
     rows = [[case.name, *(_shares(results, task, case) for task in TASKS)] for case in shown]
-    head = ["spikes, gates shut, silenced, zero states", *(task.name for task in TASKS)]
+    head = ["spikes, gates shut, silenced, zero states, zero weights", *(task.name for task in TASKS)]
     return _table(head, rows)
 
 
@@ -111,7 +146,8 @@ def _shares(results: Results, task: Task, case: Case) -> str:
     if not found:
         return "-"
     mean = {name: sum(run[name] for run in found) / len(found) for name in found[0]}
-    shares = (mean["spike_rate"], 1 - mean["open_gates"], 1 - mean["kept"], mean["zero_states"])
+    unlike = [1 - mean[name] for name in ("open_gates", "kept", "weight_density")]
+    shares = (mean["spike_rate"], *unlike[:2], mean["zero_states"], unlike[2])
     return ", ".join(f"{100 * share:.0f} %" for share in shares)
 
 
@@ -149,7 +185,7 @@ def _spread(values: Sequence[float]) -> tuple[float, str]:
     mean = sum(values) / len(values)
     if len(values) < 2:
         return mean, "?"
-    return mean, f"{math.sqrt(sum((value - mean) ** 2 for value in values) / (len(values) - 1)):.2f}"
+    return mean, f"{statistics.stdev(values):.2f}"
 
 
 def _few(values: Sequence[float]) -> str:

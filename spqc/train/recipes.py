@@ -39,7 +39,7 @@ class Recipe:
     clip_norm: float | None = None
     gate_target: float | None = None
     gate_weight: float = 1.0
-    sparsity_weight: float = 0.1
+    sparsity_weight: float = 1.0
     validation: float = 0.0
     cnn_epochs: int = 20
     cnn_rate: float = 1e-3
