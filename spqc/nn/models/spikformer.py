@@ -72,7 +72,7 @@ def _attention(source: str, name: str, options: Options) -> list[dict[str, Any]]
     return [
         *(_token(options.channels, name=part, **{"from": source}) for part in three),
         {"op": "attention", "from": three, "heads": options.heads},
-        {"op": "neuron", "neuron": {"threshold": _ATTENTION_THRESHOLD}},
+        {"op": "neuron", "neuron": {"threshold": _ATTENTION_THRESHOLD, "clamp_threshold": False}},
         _token(options.channels, name=f"{source}.attended"),
         _add(source, f"{source}.attended", name),
     ]
