@@ -43,13 +43,17 @@ def compile(
     passes: str | None = None,
     out: str | Path | None = None,
     dump: str | Path | None = None,
+    calibrate: npt.ArrayLike | str | Path | None = None,
 ) -> Artifact:
     """Compile a model - a path, a live network or a graph - for a target such as `llvm{threads=2}`.
 
     passes: a pipeline text instead of the target's own, where `default` stands for it. out: also write the artifact.
-    dump: a folder for the graph after every pass. Raises ModelError, UsageError or OutputError.
+    dump: a folder for the graph after every pass. calibrate: inputs (or their .npy file) that show how often neurons
+    spike, so that the target can choose its kernels; without them it assumes typical rates.
+    Raises ModelError, UsageError, InputError or OutputError.
     """
-    artifact = compile_model(model, target, passes, None if dump is None else Path(dump))
+    shown = read_array(calibrate) if isinstance(calibrate, str | Path) else calibrate
+    artifact = compile_model(model, target, passes, None if dump is None else Path(dump), shown)
     if out is not None:
         artifact.save(out)
     return artifact

@@ -97,6 +97,16 @@ class Binary:
 
 
 @dataclass(frozen=True)
+class Advice:
+    """What was measured before, for a target that chooses by it.
+
+    `chances`: for each value that a weighted sum reads, the share of every code 0, 1, ... on the user's data.
+    """
+
+    chances: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Target(ABC):
     """A machine to compile for; its dataclass fields are its options."""
 
@@ -117,6 +127,10 @@ class Target(ABC):
     @abstractmethod
     def build(self, graph: Graph, programs: Mapping[str, Program]) -> Binary:
         """Return the compiled form of a graph that went through the pipeline, and of its lowered forms."""
+
+    def build_advised(self, graph: Graph, programs: Mapping[str, Program], advice: Advice) -> Binary:
+        """Like `build`, with measurements to choose by; a target that chooses nothing needs none."""
+        return self.build(graph, programs)
 
     @classmethod
     @abstractmethod

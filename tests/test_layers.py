@@ -12,8 +12,8 @@ ROOT = Path(__file__).parents[1]
 DRIVERS = tuple(
     f"spqc.{name}"
     for name in (
-        "analysis", "api", "cli", "compiler", "sources", "verification", "benchmark", "inspection", "catalogue",
-        "health", "pipeline", "registry", "report",
+        "analysis", "api", "calibration", "cli", "compiler", "sources", "verification", "benchmark", "inspection",
+        "catalogue", "health", "pipeline", "registry", "report",
     )
 )  # fmt: skip
 RUNTIME = "spqc.runtime"

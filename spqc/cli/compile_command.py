@@ -17,13 +17,22 @@ from . import shared
 )
 @click.option("--passes", metavar="PIPELINE", help="Passes instead of the target's own; `default` stands for those.")
 @click.option("--dump", metavar="FOLDER", help="Write the graph after every pass into this folder.")
+@click.option("--calibrate", metavar="X.npy", help="Inputs that show how often neurons spike, to choose kernels by.")
 @shared.as_json
-def command(model: str, target: str, output: str | None, passes: str | None, dump: str | None, as_json: bool) -> None:
+def command(
+    model: str,
+    target: str,
+    output: str | None,
+    passes: str | None,
+    dump: str | None,
+    calibrate: str | None,
+    as_json: bool,
+) -> None:
     """Compile MODEL into one artifact that runs fast and exactly."""
     from spqc import api
 
     path = Path(output or Path(model).with_suffix(".spqc").name)
-    artifact = api.compile(model, target, passes=passes, out=path, dump=dump)
+    artifact = api.compile(model, target, passes=passes, out=path, dump=dump, calibrate=calibrate)
     found = {
         "model": model,
         "target": artifact.target,

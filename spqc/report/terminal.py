@@ -102,8 +102,9 @@ def show_kernels(kernels: Sequence[Mapping[str, Any]]) -> None:
     for k in kernels:
         settings = " ".join(f"{name}={value}" for name, value in k["settings"].items())
         predicted = "" if k["predicted_us"] is None else f"{k['predicted_us']:,.1f}"
-        rows.append((k["kernel"], k["layer"], k["strategy"], settings, predicted, k["reason"]))
-    show_table(("kernel", "layer", "strategy", "settings", "us", "reason"), rows, ("us",))
+        density = f"{k['density']:.0%} {'measured' if k['density_measured'] else 'assumed'}"
+        rows.append((k["kernel"], k["layer"], density, k["strategy"], settings, predicted, k["reason"]))
+    show_table(("kernel", "layer", "density", "strategy", "settings", "us", "reason"), rows, ("us",))
 
 
 def show_entries(entries: Sequence[Entry]) -> None:

@@ -6,7 +6,7 @@ Only numpy: the runtime does this when it loads an artifact, without any compile
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,8 @@ class Arrangement:
     `weight`: [tile][kernel row][kernel column and channel group][lane][group], from OxCxKxL (or OxI, via `map`);
     with two `parts`, only the high (0) or low (1) byte of each, w = 256 * high + low;
     `shifts`: the same order, each weight as sign bit 7, non-zero bit 6 and shift;
+    `events`: [tile][block of `group` channels][kernel row][kernel column][channel, then zeros][words]: the bytes of two
+    outputs in a word, `fill` added (see kernels/events.py); with two `parts` low bytes' words, then high bytes';
     `table`: [tile][row * k][lane] from RxKxC; `vector`: [padded channel].
     """
 
@@ -81,6 +83,8 @@ def _arranged(a: Arrangement, array: Integers) -> npt.NDArray[Any]:
     if a.form in ("weight", "shifts"):
         weight = _weight(a, array if a.parts == 1 else byte_of(array, a.part))
         return (_shift_codes(weight) if a.form == "shifts" else weight).astype(a.dtype)
+    if a.form == "events":
+        return _event_rows(a, array).astype(a.dtype)
     if a.form == "table":
         rows, steps, channels = array.shape
         whole = _pad(array.reshape(rows * steps, channels), 1, a.lanes, a.fill)
@@ -110,6 +114,26 @@ def _weight(a: Arrangement, array: Integers) -> Integers:
     weight = _pad(np.pad(weight, ((0, 0), (0, extra), (0, 0), (0, 0))), 0, a.lanes)
     tiles = weight.reshape(-1, a.lanes, a.padded_channels // a.group, a.group, *a.kernel)
     return tiles.transpose(0, 4, 5, 2, 1, 3)  # tile, ky, kx, channel group, lane, group
+
+
+def _event_rows(a: Arrangement, array: Integers) -> Integers:
+    bytes_ = [array] if a.parts == 1 else [byte_of(array, 1), byte_of(array, 0)]
+    return np.concatenate([_words(a, _blocked(a, part)) for part in bytes_], axis=-1)
+
+
+def _blocked(a: Arrangement, array: Integers) -> Integers:
+    """Return [tile][block of `group` channels][ky][kx][channel, then zeros][lane]."""
+    rows = _weight(replace(a, group=1), array)[..., 0]
+    blocks = rows.reshape(*rows.shape[:3], -1, a.group, a.lanes).transpose(0, 3, 1, 2, 4, 5)
+    return np.pad(blocks, [(0, 0)] * 4 + [(0, 1), (0, 0)])
+
+
+def _words(a: Arrangement, rows: Integers) -> Integers:
+    """Return [..., words] of [..., lanes]: word j of a vector holds its outputs j and j + half."""
+    half = min(a.lanes // 2, 32)
+    halves = rows.reshape(*rows.shape[:-1], -1, 2, half)
+    words: Integers = 256 * halves[..., 1, :] + halves[..., 0, :] + a.fill
+    return words.reshape(*rows.shape[:-1], -1)
 
 
 def _dense_groups(weight: Integers, groups: int) -> Integers:

@@ -6,6 +6,7 @@ import pkgutil
 from functools import cache
 from importlib import import_module
 
+from spqc.contracts import Advice
 from spqc.errors import UsageError
 from spqc.ir.program import Kernel, Program
 from spqc.options import nearest
@@ -13,12 +14,12 @@ from spqc.options import nearest
 from . import strategies as modules
 from .constants import Constants
 from .context import Machine
-from .density import assumed
+from .density import assumed, measured
 from .geometry import is_wide, region
 from .strategy import Choice, Settings, Site, Strategy
 
 AUTO = "auto"
-FALLBACK = "dense"  # serves everywhere
+_NO_ADVICE = Advice()
 
 
 @cache
@@ -36,20 +37,27 @@ def check_name(name: str) -> None:
         raise UsageError(f"there is no kernel strategy '{name}'", hint=nearest(name, known))
 
 
-def choose_all(program: Program, machine: Machine, constants: Constants, wanted: str = AUTO) -> dict[str, Choice]:
+def choose_all(
+    program: Program, machine: Machine, constants: Constants, advice: Advice, wanted: str = AUTO
+) -> dict[str, Choice]:
     """Return the choice for every kernel that begins with a weighted sum, by the kernel's name."""
-    found = (site(program, kernel, machine, constants) for kernel in program.kernels)
+    found = (site(program, kernel, machine, constants, advice) for kernel in program.kernels)
     return {s.region.kernel.name: choose(s, wanted) for s in found if s is not None}
 
 
-def site(program: Program, kernel: Kernel, machine: Machine, constants: Constants) -> Site | None:
+def site(
+    program: Program, kernel: Kernel, machine: Machine, constants: Constants, advice: Advice = _NO_ADVICE
+) -> Site | None:
     """Return what a choice for a kernel may look at; None where it begins with no weighted sum."""
     if is_wide(kernel):
         return None
     found = region(program, kernel)
     if found.sum is None:
         return None
-    return Site(program, found, machine, constants, assumed(program.graph, found.kernel.ops[0].inputs[0]))
+    source = found.kernel.ops[0].inputs[0]
+    chances = advice.chances.get(source.name)
+    density = assumed(program.graph, source) if chances is None else measured(chances)
+    return Site(program, found, machine, constants, density)
 
 
 def choose(site: Site, wanted: str = AUTO) -> Choice:
@@ -67,6 +75,11 @@ def choose(site: Site, wanted: str = AUTO) -> Choice:
     return _choice(site, best, {}, refusal + (f"predicted fastest; {others}" if others else "no other serves"))
 
 
+def as_asked(site: Site, name: str, settings: Settings) -> Choice:
+    """Return a choice that somebody else made."""
+    return _choice(site, name, settings, "as asked for")
+
+
 def predict(site: Site, name: str, settings: Settings) -> float:
     """Return the nanoseconds that one sample's kernel should take."""
     strategy = strategies()[name]
@@ -76,7 +89,7 @@ def predict(site: Site, name: str, settings: Settings) -> float:
 def _choice(site: Site, name: str, settings: Settings, reason: str) -> Choice:
     kernel = site.region.kernel
     layer = kernel.ops[0].origin.partition(" ")[0] or kernel.ops[0].out.name
-    return Choice(kernel.name, layer, name, settings, reason, predict(site, name, settings))
+    return Choice(kernel.name, layer, name, settings, reason, site.density, predict(site, name, settings))
 
 
 def _shown(ns: float) -> str:

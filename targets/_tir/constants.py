@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +24,13 @@ class Constants:
     graph: Graph
     found: dict[tuple[str, str, int, int, int], Arrangement] = field(default_factory=dict)
     size: int = 0
+    facts: dict[Any, Any] = field(default_factory=dict)
+
+    def remember(self, key: Any, find: Callable[[], Any]) -> Any:
+        """Return what `find` found for this key: a fact about the weights that takes time to find."""
+        if key not in self.facts:
+            self.facts[key] = find()
+        return self.facts[key]
 
     def weight(
         self,
@@ -56,6 +64,24 @@ class Constants:
             lanes=lanes,
             part=part,
             parts=parts,
+        )
+
+    def event_rows(self, g: WeightedSum, *, lanes: int, block: int, parts: int, fill: int) -> Arrangement:
+        """Place a weight as rows of `lanes` outputs, one a tap and input: `block` channels, then a row of zeros."""
+        out, blocks = -(-g.output.channels // lanes) * lanes, -(-g.input.channels // block)
+        return self._place(
+            g.weight.name,
+            "events",
+            "int16",
+            out // 2 * parts * g.kernel[0] * g.kernel[1] * blocks * (block + 1),
+            kernel=g.kernel,
+            channels=g.input.channels,
+            padded_channels=blocks * block,
+            groups=g.groups,
+            group=block,
+            lanes=lanes,
+            parts=parts,
+            fill=fill,
         )
 
     def table(self, value: Value, dtype: str, fill: int) -> Arrangement:

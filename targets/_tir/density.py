@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,22 +17,36 @@ WORDS = 1.0
 
 @dataclass(frozen=True)
 class Density:
-    """`planes[b]`: the share of inputs whose code has bit b; `active`: the share that is not zero."""
+    """`chances`: the share of every code 0, 1, ...; `active`: of those not 0; `planes[b]`: of those with bit b."""
 
-    active: float
-    planes: tuple[float, ...]
+    chances: tuple[float, ...]
     measured: bool = False
+
+    @property
+    def active(self) -> float:
+        return round(1 - self.chances[0], 4)
+
+    @property
+    def mean(self) -> float:
+        return sum(share * code for code, share in enumerate(self.chances))
+
+    @property
+    def planes(self) -> tuple[float, ...]:
+        bits = max(1, (len(self.chances) - 1).bit_length())
+        return tuple(sum(p for code, p in enumerate(self.chances) if code >> b & 1) for b in range(bits))
 
     def __str__(self) -> str:
         return f"{self.active:.0%} {'measured' if self.measured else 'assumed'}"
 
 
+def measured(chances: Sequence[float]) -> Density:
+    """Return the density of codes 0, 1, ... that occur with these shares."""
+    return Density(tuple(chances), True)
+
+
 def assumed(graph: Graph, value: Value) -> Density:
-    """Return the default: 15 % of neurons spike, pooling windows are independent, pixels are never zero."""
-    chances = _chances(graph, value)
-    bits = max(1, (len(chances) - 1).bit_length())
-    planes = tuple(round(sum(p for code, p in enumerate(chances) if code >> b & 1), 4) for b in range(bits))
-    return Density(round(1 - chances[0], 4), planes)
+    """Return the default: 15 % of neurons spike, pooling windows are independent, pixels are rarely zero."""
+    return Density(tuple(_chances(graph, value)))
 
 
 def _chances(graph: Graph, value: Value) -> list[float]:

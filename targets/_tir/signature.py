@@ -7,7 +7,7 @@ VIEWS = {
     "input": ("uint8",),
     "result": ("int32",),
     "trace": ("uint8", "int32"),
-    "arena": ("uint8", "uint16", "uint32", "int32", "int64"),
+    "arena": ("uint8", "uint16", "uint32", "int16", "int32", "int64"),
     "constant": ("int8", "int16", "int32", "int64"),
     "state": ("uint8", "uint16", "uint32", "uint64", "int16", "int32"),
 }

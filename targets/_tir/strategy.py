@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import ClassVar
 
 from spqc.errors import InternalError
@@ -78,8 +78,9 @@ class Choice:
     kernel: str
     layer: str
     strategy: str
-    settings: Settings = field(default_factory=dict)
-    reason: str = ""
+    settings: Settings
+    reason: str
+    density: Density
     predicted_ns: float | None = None
 
     def report(self) -> dict[str, object]:
@@ -91,5 +92,7 @@ class Choice:
             "strategy": self.strategy,
             "settings": dict(sorted(self.settings.items())),
             "reason": self.reason,
+            "density": self.density.active,
+            "density_measured": self.density.measured,
             "predicted_us": predicted,
         }

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from spqc.contracts import Binary, Package, Target
+from spqc.contracts import Advice, Binary, Package, Target
 from spqc.errors import ArtifactError, Unavailable, UsageError
 from spqc.ir import Graph
 from spqc.ir.program import Program
@@ -46,11 +46,14 @@ class Llvm(Target):
         return unsupported(graph)
 
     def build(self, graph: Graph, programs: Mapping[str, Program]) -> Binary:
+        return self.build_advised(graph, programs, Advice())
+
+    def build_advised(self, graph: Graph, programs: Mapping[str, Program], advice: Advice) -> Binary:
         from .compile import build
 
         if not 1 <= self.threads <= 256:
             raise UsageError(f"'llvm{{threads={self.threads}}}' is not possible", hint="threads is 1 to 256")
-        return build(graph, programs, self.cpu, self.threads, self.strategy)
+        return build(graph, programs, self, advice)
 
     @classmethod
     def open(cls, package: Package) -> NativeExecutor:

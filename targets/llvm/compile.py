@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import tvm
 from tvm.target import codegen
 
-from spqc.contracts import Binary
+from spqc.contracts import Advice, Binary
 from spqc.errors import UsageError
 from spqc.ir import Graph
 from spqc.ir.ops import Spiking
@@ -25,13 +25,27 @@ from .._tir.signature import interface
 from .cpu import architecture, checked_features, missing_features
 
 
-def build(graph: Graph, programs: Mapping[str, Program], cpu: str, threads: int, strategy: str) -> Binary:
-    """Return one library with a function for each program; `strategy` is forced where it serves, or `auto`."""
-    check_name(strategy)
-    target, features = machine_target(cpu)
+class Options(Protocol):
+    """What the target's options say of the code."""
+
+    @property
+    def cpu(self) -> str: ...
+
+    @property
+    def threads(self) -> int: ...
+
+    @property
+    def strategy(self) -> str: ...
+
+
+def build(graph: Graph, programs: Mapping[str, Program], options: Options, advice: Advice) -> Binary:
+    """Return one library with a function for each program."""
+    check_name(options.strategy)
+    target, features = machine_target(options.cpu)
     constants = Constants(graph)
-    machine = Machine(frozenset(features), threads)
-    choices = {name: choose_all(program, machine, constants, strategy) for name, program in programs.items()}
+    machine = Machine(frozenset(features), options.threads)
+    asked = options.strategy
+    choices = {name: choose_all(p, machine, constants, advice, asked) for name, p in programs.items()}
     emitted = {name: emit(name, program, machine, constants, choices[name]) for name, program in programs.items()}
     library = shared_library({name: e.function for name, e in emitted.items()}, target)
     settings = {
@@ -39,7 +53,7 @@ def build(graph: Graph, programs: Mapping[str, Program], cpu: str, threads: int,
         "interface": interface(),
         "cpu": str(target.attrs["mcpu"]),
         "features": checked_features(features),
-        "threads": threads,
+        "threads": options.threads,
         "steps": graph.steps,
         "classes": graph.outputs[0].type.shape[0],
         "constant_result": graph.outputs[0].type.clock == "const",

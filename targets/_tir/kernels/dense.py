@@ -50,7 +50,7 @@ class Dense:
         self.staged = self.stage_input()
         if self.region.pool is not None and self.target is not None:
             self.target.clear()
-        self._loops()
+        self.loops()
 
     def _source_dtype(self) -> str:
         return "int64" if self.context.place_of(self.region.tail[0].inputs[0]).dtype == "int64" else "int32"
@@ -68,7 +68,7 @@ class Dense:
         columns = (blocks * self.block.pixels - 1) * g.stride[1] + g.kernel[1]
         return stage(self.context, g, columns, self.product.group)
 
-    def _loops(self) -> None:
+    def loops(self) -> None:
         # rows of one pooled row stay with one thread
         rows = self.region.pooled_rows
         groups = -(-self.output.rows // rows)
@@ -79,9 +79,9 @@ class Dense:
                 y = bind(tirx.floormod(unit, i32(groups)) * rows + r)
                 inside = y < i32(self.output.rows) if self.output.rows % rows else None
                 with when(inside), loop(-(-self.output.width // self.block.pixels)) as block:
-                    self._body(tile, y, bind(block * self.block.pixels))
+                    self.body(tile, y, bind(block * self.block.pixels))
 
-    def _body(self, tile: Expr, y: Expr, x: Expr) -> None:
+    def body(self, tile: Expr, y: Expr, x: Expr) -> None:
         b = self.block
         self.words = Registers("words", b.tiles * b.pixels) if self._packs else None
         self.states = self._first_states(tile, y, x)

@@ -1,0 +1,122 @@
+"""Event-driven: only the active inputs' weights are added; the time falls with the density of the input."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import ClassVar
+
+from spqc.ir.program import LANES
+
+from ..constants import Constants
+from ..context import Context
+from ..geometry import Region, WeightedSum, padded
+from ..kernels.blocks import Block
+from ..kernels.dense import thresholds
+from ..kernels.events import Events, RowFormat, row_format
+from ..strategy import Settings, Site, Strategy
+
+_MOST_CODE = 15  # an input of code v is v events
+_CACHED = 28_000  # bytes of weights under one kernel row: they should stay in the first-level cache
+
+
+class EventSum(Strategy):
+    """Settings: `tiles`, how many vectors of LANES outputs a row of weights holds; `channels` of a block of inputs."""
+
+    name: ClassVar[str] = "events"
+    rates: ClassVar[Mapping[str, float]] = {
+        "rows": 0.24,
+        "runs": 5.0,
+        "windows": 8.0,
+        "neuron": 0.2,
+        "scanned": 1.6,
+        "kernel": 500.0,
+    }
+
+    def refuses(self, site: Site) -> str:
+        low, high = site.sum.source.type.range
+        if site.sum.constant:
+            return "its input does not change in time"
+        if low < 0 or high > _MOST_CODE:
+            return f"its input has codes up to {high}, and one of code v is v events (up to {_MOST_CODE})"
+        if site.sum.layers is not None:
+            return "its kernel has depth"
+        if site.sum.bits > 32:
+            return "its sums are wider than 32 bits"
+        return "" if format_of(site.sum, site.constants) else "its weights are wider than two bytes"
+
+    def space(self, site: Site) -> Iterator[Settings]:
+        own = shape_of(site.sum, site.constants, {})
+        yield {}
+        for tiles in divisors(site.sum):
+            for channels in blocks_of(site.sum):
+                if (tiles, channels) != own and 2 * tiles >= min(4, max(divisors(site.sum))):
+                    yield {"tiles": tiles, "channels": channels}
+
+    def features(self, site: Site, settings: Settings) -> Mapping[str, float]:
+        """`rows`: vectors of weights read and added; `runs`: kernel rows of a window; `windows`: of a tile and a step;
+        `neuron`: comparisons of vectors; `scanned`: vectors of inputs looked at."""
+        g, format_ = site.sum, known_format(site.sum, site.constants)
+        tiles, channels = shape_of(g, site.constants, settings)
+        blocks = -(-g.input.channels // channels)
+        windows = site.steps * g.output.pixels * (padded(g.output.channels) // LANES // tiles)
+        taps = g.kernel[0] * g.kernel[1]
+        filling = taps * blocks * (format_.group - 1) / 2  # events of zeros
+        groups = (site.density.mean * g.input.channels * taps + filling) / format_.group
+        vectors = max(1, tiles // 4) * format_.parts
+        scanned = site.steps * g.input.pixels * (padded(g.input.channels) // LANES) * g.source.type.range[1]
+        return {
+            "rows": windows * groups * vectors * (3 + format_.group) / 4,
+            "runs": float(windows * g.kernel[0] * blocks),
+            "windows": float(windows),
+            "neuron": float(windows * tiles * thresholds(site.region)),
+            "scanned": float(scanned),
+            "kernel": 1.0,
+        }
+
+    def emit(self, context: Context, region: Region, settings: Settings) -> None:
+        if region.sum is None:
+            raise TypeError("an event-driven kernel begins with a sum")
+        tiles, channels = shape_of(region.sum, context.constants, settings)
+        format_ = known_format(region.sum, context.constants)
+        Events(context, region, Block(tiles, 1, 1), format=format_, channels=channels).emit()
+
+
+def format_of(g: WeightedSum, constants: Constants) -> RowFormat | None:
+    """Return how the weights of a sum become words, found once; None where they cannot."""
+    found: RowFormat | None = constants.remember(
+        ("events", g.weight.name, g.source.type.range[1]),
+        lambda: row_format(constants.graph.data[g.weight.name], g.source.type.range[1]),
+    )
+    return found
+
+
+def known_format(g: WeightedSum, constants: Constants) -> RowFormat:
+    found = format_of(g, constants)
+    if found is None:
+        raise TypeError("a strategy that refuses is not asked")
+    return found
+
+
+def shape_of(g: WeightedSum, constants: Constants, settings: Settings) -> tuple[int, int]:
+    """Return how many tiles of outputs a row of weights holds, and the channels of a block."""
+    if settings:
+        return settings["tiles"], settings["channels"]
+    tiles = max(t for t in divisors(g) if t <= 8 or g.output.pixels == 1)
+    row = 16 * tiles * known_format(g, constants).parts * g.kernel[1]
+    fitting = [c for c in blocks_of(g) if c * row <= _CACHED or g.output.pixels == 1]
+    return tiles, max(fitting, default=min(blocks_of(g)))
+
+
+def blocks_of(g: WeightedSum) -> list[int]:
+    """Return the sizes of blocks of input channels worth a thought."""
+    whole = padded(g.input.channels)
+    return sorted({c for c in (32, 64, 128, 256) if c < whole} | {whole})
+
+
+def divisors(g: WeightedSum) -> list[int]:
+    """Return the widths of rows, in tiles of LANES outputs, that divide the outputs."""
+    whole = padded(g.output.channels) // LANES
+    return [tiles for tiles in (1, 2, 4, 8, 16) if whole % tiles == 0]
+
+
+STRATEGY = EventSum
