@@ -51,7 +51,7 @@ class DenseSum(Strategy):
         depth = g.kernel[0] * g.kernel[1] * math.ceil(channels / product.group) * product.parts
         turns = (
             padded(g.output.channels) // LANES // block.tiles
-            * g.output.height
+            * g.output.rows
             * math.ceil(g.output.width / block.pixels)
             * (site.steps // block.steps)
         )  # fmt: skip
