@@ -65,15 +65,15 @@ class Bench:
             choices = {site.region.kernel.name: choice}
             self.emitted.append(emit(f"candidate{index}", program, site.machine, constants, choices))
         functions = {f"candidate{i}": e.function for i, e in enumerate(self.emitted)}
-        self.library = Library(shared_library(functions, target), site.machine.threads)
+        self.compiled = Library(shared_library(functions, target), site.machine.threads)
         self.constants = lay_out(list(constants.found.values()), site.constants.graph.data, constants.size)
         self.size = max(e.arena_bytes for e in self.emitted)
         self.inputs = [self._memory(program, seed) for seed in range(ROTATION)]
 
     def measure(self, index: int, rounds: int = 15) -> Measured:
         """Return the processor time of a candidate, each call on another input than the one before."""
-        calls = [Call(self.library.function(f"candidate{index}"), 1, False, memory) for memory in self.inputs]
-        idle = Call(self.library.function(f"candidate{index}"), 0, False, self.inputs[0])
+        calls = [Call(self.compiled.function(f"candidate{index}"), 1, False, memory) for memory in self.inputs]
+        idle = Call(self.compiled.function(f"candidate{index}"), 0, False, self.inputs[0])
         once = max(_time(calls, ROTATION), 1.0)
         turns = max(ROTATION, int(_AT_LEAST_NS / once))
         overhead = statistics.median(_time([idle], turns) for _ in range(5))
@@ -85,7 +85,7 @@ class Bench:
         program, kept = self.site.program, []
         last = self.site.region.result.name
         for memory in self.inputs:
-            Call(self.library.function(f"candidate{index}"), 1, False, memory)()
+            Call(self.compiled.function(f"candidate{index}"), 1, False, memory)()
             buffer = program.buffer_of[last]
             if last in {v.name for v in program.graph.outputs}:
                 kept.append(memory["result"].copy())
