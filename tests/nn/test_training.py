@@ -29,10 +29,10 @@ def test_the_split_is_stratified_and_disjoint() -> None:
 
 
 def test_two_epochs_learn_and_the_same_seed_repeats(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    words = {"preset": "spquant+adaptive", "epochs": 2, "seed": 3, "options": {"width": 16}}
+    words = {"preset": "spquant+adaptive", "epochs": 2, "seed": 3, "options": {"width": 8, "learning_rate": 0.01}}
     first = train("digits", out=tmp_path / "a.pt", **words)
     second = train("digits", out=tmp_path / "b.pt", **words)
-    assert first.test_accuracy > 0.3
+    assert first.test_accuracy > 0.25
     assert (tmp_path / "a.pt").read_bytes() == (tmp_path / "b.pt").read_bytes()
     assert first.layers == second.layers
     assert [layer.name for layer in first.layers] == ["features.0", "features.1", "features.3", "features.6"]
