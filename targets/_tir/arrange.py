@@ -14,6 +14,8 @@ import numpy.typing as npt
 
 from spqc.ir.program import LANES
 
+from .digits import Way, codes_of, in_order, pieces, split_of
+
 Bytes = npt.NDArray[np.uint8]
 Integers = npt.NDArray[np.int64]
 
@@ -27,7 +29,9 @@ class Arrangement:
     `shifts`: the same order, each weight as sign bit 7, non-zero bit 6 and shift;
     `events`: [tile][block of `group` channels][kernel row][kernel column][channel, then zeros][words]: the bytes of two
     outputs in a word, `fill` added (see kernels/events.py); with two `parts` low bytes' words, then high bytes';
-    `table`: [tile][row * k][lane] from RxKxC; `vector`: [padded channel].
+    `table`: [tile][row * k][lane] from RxKxC; `vector`: [padded channel];
+    `codes`: digit `part` of the weights as codes, [tile of `group` outputs][K][output][code], K as `in_order` says;
+    `pieces`: what each code adds to the entries of a look-up table, [code's place][code][64].
     """
 
     name: str
@@ -44,13 +48,17 @@ class Arrangement:
     fill: int = 0
     part: int = 0
     parts: int = 1
+    rows_inside: bool = False
+    way: tuple[str, int, int] = ("whole", 0, 1)
+    alphabet: tuple[int, ...] = ()
 
     def settings(self) -> dict[str, Any]:
         return asdict(self)
 
 
 def from_settings(found: Mapping[str, Any]) -> Arrangement:
-    return Arrangement(**{**found, "kernel": tuple(found["kernel"])})
+    settings: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in found.items()}
+    return Arrangement(**settings)
 
 
 def lay_out(arrangements: Sequence[Arrangement], data: Mapping[str, Integers], size: int) -> Bytes:
@@ -67,7 +75,7 @@ def lay_out(arrangements: Sequence[Arrangement], data: Mapping[str, Integers], s
 
 def _parts(a: Arrangement, array: Integers) -> list[Integers]:
     """Return an array as pieces that are arranged one after the other: a tile of outputs takes little memory."""
-    if a.form not in ("weight", "shifts") or a.groups > 1:
+    if a.form not in ("weight", "shifts", "codes") or a.groups > 1:
         return [array]
     return [array[first : first + a.lanes] for first in range(0, len(array), a.lanes)]
 
@@ -85,11 +93,21 @@ def _arranged(a: Arrangement, array: Integers) -> npt.NDArray[Any]:
         return (_shift_codes(weight) if a.form == "shifts" else weight).astype(a.dtype)
     if a.form == "events":
         return _event_rows(a, array).astype(a.dtype)
+    if a.form == "codes":
+        return _codes(a, array).astype(a.dtype)
+    if a.form == "pieces":
+        return pieces(a.alphabet, split_of(a.alphabet)).astype(a.dtype)
     if a.form == "table":
         rows, steps, channels = array.shape
         whole = _pad(array.reshape(rows * steps, channels), 1, a.lanes, a.fill)
         return whole.reshape(rows * steps, -1, a.lanes).transpose(1, 0, 2).astype(a.dtype)
     return _pad(array.ravel(), 0, a.lanes, a.fill).astype(a.dtype)
+
+
+def _codes(a: Arrangement, weight: Integers) -> Integers:
+    values = _pad(Way(*a.way).values(weight, a.part), 0, a.lanes)
+    codes = codes_of(in_order(values, a.kernel, a.rows_inside), a.alphabet, split_of(a.alphabet))
+    return codes.reshape(-1, a.group, *codes.shape[1:]).transpose(0, 2, 1, 3)
 
 
 def byte_of(weight: Integers, part: int) -> Integers:

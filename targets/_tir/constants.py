@@ -12,9 +12,10 @@ from spqc.errors import InternalError
 from spqc.ir import Graph, Value
 
 from .arrange import Arrangement, byte_of
+from .digits import GROUP, Digits, decompose, flush_period, in_order
 from .geometry import WeightedSum, padded
 
-_SIZES = {"int8": 1, "int16": 2, "int32": 4, "int64": 8}
+_SIZES = {"uint8": 1, "int8": 1, "int16": 2, "int32": 4, "int64": 8}
 
 
 @dataclass
@@ -22,7 +23,7 @@ class Constants:
     """Collects arrangements; the same request gives the same place, so both lowered forms share one memory."""
 
     graph: Graph
-    found: dict[tuple[str, str, int, int, int], Arrangement] = field(default_factory=dict)
+    found: dict[tuple[object, ...], Arrangement] = field(default_factory=dict)
     size: int = 0
     facts: dict[Any, Any] = field(default_factory=dict)
 
@@ -84,6 +85,50 @@ class Constants:
             fill=fill,
         )
 
+    def digits(self, value: Value) -> tuple[Digits, ...]:
+        """Return a weight's digits for look-up tables; empty where it has none."""
+        found: tuple[Digits, ...] = self.remember(
+            ("digits", value.name), lambda: decompose(self.graph.data[value.name])
+        )
+        return found
+
+    def flush_periods(self, g: WeightedSum, rows_inside: bool) -> tuple[int, ...]:
+        """Return, for each digit of a weight, how many groups in a row an int8 accumulator may sum."""
+        found: tuple[int, ...] = self.remember(
+            ("flush periods", g.weight.name, rows_inside), lambda: self._flush_periods(g, rows_inside)
+        )
+        return found
+
+    def _flush_periods(self, g: WeightedSum, rows_inside: bool) -> tuple[int, ...]:
+        weight = self.graph.data[g.weight.name]
+        values = (d.way.values(weight, d.part) for d in self.digits(g.weight))
+        return tuple(flush_period(in_order(v, g.kernel, rows_inside)) for v in values)
+
+    def codes(self, g: WeightedSum, part: int, outputs: int, rows_inside: bool) -> Arrangement:
+        """Place one digit of a weight as codes, for tiles of `outputs` outputs."""
+        digits = self.digits(g.weight)[part]
+        groups = -(-g.input.channels // GROUP) * g.kernel[0] * g.kernel[1]
+        count = padded(g.output.channels) * groups * (GROUP // digits.split)
+        return self._place(
+            g.weight.name,
+            "codes",
+            "uint8",
+            count,
+            kernel=g.kernel,
+            channels=g.input.channels,
+            rows_inside=rows_inside,
+            group=outputs,
+            part=digits.part,
+            way=(digits.way.kind, digits.way.bits, digits.way.count),
+            alphabet=digits.alphabet,
+        )
+
+    def pieces(self, g: WeightedSum, part: int) -> Arrangement:
+        """Place the tables that the codes of one digit choose from."""
+        digits = self.digits(g.weight)[part]
+        count = GROUP // digits.split * len(digits.alphabet) ** digits.split * 2**GROUP
+        return self._place(g.weight.name, "pieces", "int8", count, part=digits.part, alphabet=digits.alphabet)
+
     def table(self, value: Value, dtype: str, fill: int) -> Arrangement:
         rows, steps, channels = value.type.shape
         return self._place(value.name, "table", dtype, rows * steps * padded(channels), fill=fill)
@@ -106,7 +151,7 @@ class Constants:
         return bool((np.abs(high) < 128).all())
 
     def _place(self, name: str, form: str, dtype: str, count: int, **shape: Any) -> Arrangement:
-        key = (name, form, int(shape.get("group", 1)), int(shape.get("lanes", 16)), int(shape.get("part", 0)))
+        key = (name, form, *(int(shape.get(k, 1)) for k in ("group", "lanes", "part", "rows_inside")))
         if key not in self.found:
             size = count * _SIZES[dtype]
             self.found[key] = Arrangement(name, form, dtype, self.size, size, **shape)

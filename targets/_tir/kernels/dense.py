@@ -7,6 +7,7 @@ the neuron runs through its steps with its state in registers, and only packed s
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from tvm import tirx
 
@@ -24,6 +25,12 @@ from ..vector import Expr, Registers, all_of, bind, broadcast, cast, constant, i
 from .blocks import Block, choose_block
 from .product import Product, choose
 from .stage import Staged, stage
+
+
+class Sums(Protocol):
+    """The sums of a block, by number: in registers, or where another strategy left them."""
+
+    def __getitem__(self, index: int) -> Expr: ...
 
 
 @dataclass
@@ -133,7 +140,7 @@ class Dense:
         for i in range(self.block.tiles * self.block.pixels):
             registers[i] = constant(0, "int32")
 
-    def sums(self, tile: Expr, y: Expr, x: Expr, first: Expr) -> Registers | None:
+    def sums(self, tile: Expr, y: Expr, x: Expr, first: Expr) -> Sums | None:
         """Emit the multiply-accumulate loops of one block and return its accumulators [tile][pixel][step]."""
         g, product, staged = self.region.sum, self.product, self.staged
         if g is None or product is None or staged is None:
@@ -187,7 +194,7 @@ class Dense:
         return or_lanes(found, "int32") != i32(0)
 
     def _finish(
-        self, sums: Registers | None, o: int, p: int, t: int, first: Expr, y: Expr, x: Expr, channel: Expr
+        self, sums: Sums | None, o: int, p: int, t: int, first: Expr, y: Expr, x: Expr, channel: Expr
     ) -> None:
         """Emit what follows one sum: the neuron's step and where its result goes."""
         b = self.block

@@ -1,0 +1,95 @@
+"""Transposes in registers: two-register permutes of AVX-512, and what 64 byte lanes need besides."""
+
+from __future__ import annotations
+
+from tvm import tirx
+from tvm.script.ir_builder import IRBuilder
+from tvm.tirx.script import builder as T
+
+from spqc.ir.program import LANES
+
+from ..vector import Expr, i32, lanes
+
+_NAMES = {"8": ("qi", 64), "16": ("hi", 32), "32": ("d", 16)}
+
+
+class Wide:
+    """One vector of `count` elements that LLVM keeps in a register: an array addressed by constants only."""
+
+    def __init__(self, name: str, dtype: str, count: int) -> None:
+        self.buffer = IRBuilder.name(name, T.alloc_buffer((count,), dtype))
+        self.count = count
+
+    def get(self) -> Expr:
+        return self.buffer[lanes(i32(0), self.count)]
+
+    def set(self, value: Expr) -> None:
+        T.buffer_store(self.buffer, value, [lanes(i32(0), self.count)])
+
+
+def wide_held(value: Expr, dtype: str, count: int) -> Expr:
+    """Evaluate a wide vector once (see `vector.held`)."""
+    register = Wide("held", dtype, count)
+    register.set(value)
+    return T.Bind(register.get())
+
+
+def elements(dtype: str) -> int:
+    """Return how many elements a 512-bit vector has."""
+    return 512 // int(dtype.removeprefix("uint").removeprefix("int"))
+
+
+def look_up(table: Expr, index: Expr) -> Expr:
+    """Return table[index] for 64 bytes each (AVX-512 VBMI); the upper two bits of an index do not count."""
+    return T.call_llvm_pure_intrin("int8x64", "llvm.x86.avx512.permvar.qi.512", table, index)
+
+
+def permute_two(dtype: str, first: Expr, index: Expr, second: Expr) -> Expr:
+    """Return the elements of two vectors that `index` names, those of the second counted on."""
+    name, count = _NAMES[dtype.removeprefix("uint").removeprefix("int")]
+    return T.call_llvm_pure_intrin(f"{dtype}x{count}", f"llvm.x86.avx512.vpermi2var.{name}.512", first, index, second)
+
+
+def to_lane_major(rows: list[Expr], dtype: str) -> list[Expr]:
+    """Return the transpose of LANES rows of one vector each: LANES vectors that hold [column][row]."""
+    count = elements(dtype)
+    low, high = (_interleaving(dtype, count, first) for first in (0, count // 2))
+    for _ in range(LANES.bit_length() - 1):  # each turn moves the row's top bit to the end of the index
+        half = len(rows) // 2
+        pairs = [(rows[i], rows[i + half]) for i in range(half)]
+        rows = [wide_held(permute_two(dtype, a, index, b), dtype, count) for a, b in pairs for index in (low, high)]
+    return rows
+
+
+def to_row_major(vectors: list[Expr], dtype: str) -> list[Expr]:
+    """Return the inverse of `to_lane_major`: LANES rows from vectors that hold [column][row]."""
+    count = elements(dtype)
+    even, odd = (_striding(dtype, count, first) for first in (0, 1))
+    for _ in range(LANES.bit_length() - 1):
+        pairs = [(vectors[i], vectors[i + 1]) for i in range(0, len(vectors), 2)]
+        vectors = [wide_held(permute_two(dtype, a, index, b), dtype, count) for index in (even, odd) for a, b in pairs]
+    return vectors
+
+
+def every_second(first: Expr, second: Expr) -> Expr:
+    """Return bytes 0, 2, 4, ... of two vectors of 64 bytes."""
+    return permute_two("uint8", first, _striding("uint8", 64, 0), second)
+
+
+def _interleaving(dtype: str, count: int, first: int) -> Expr:
+    """Return the index vector first, count + first, first + 1, count + first + 1, ..."""
+    lane = lanes(i32(0), count)
+    found = (
+        first + (lane >> constant_lanes(1, count)) + (lane & constant_lanes(1, count)) * constant_lanes(count, count)
+    )
+    return wide_held(found.astype(f"{dtype}x{count}"), dtype, count)
+
+
+def _striding(dtype: str, count: int, first: int) -> Expr:
+    """Return the index vector first, first + 2, first + 4, ..."""
+    lane = lanes(i32(0), count) * constant_lanes(2, count) + constant_lanes(first, count)
+    return wide_held(lane.astype(f"{dtype}x{count}"), dtype, count)
+
+
+def constant_lanes(value: int, count: int, dtype: str = "int32") -> Expr:
+    return T.Broadcast(tirx.const(value, dtype), count)

@@ -1,0 +1,72 @@
+"""Look-up: sums of 6 spikes at a time come out of tables in registers (AVX-512 VBMI)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from spqc.ir.program import LANES
+
+from ..context import Context
+from ..geometry import Region, padded
+from ..kernels.dense import thresholds
+from ..kernels.lookup import LookUp, Plan, make_plan
+from ..strategy import Settings, Site, Strategy
+
+_FEATURES = frozenset({"avx512f", "avx512bw", "avx512vbmi"})
+_PLANES = 4  # bits of an input
+
+
+class LookUpSum(Strategy):
+    """Weights in few digits over inputs of few bits; `dense` for everything else."""
+
+    name: ClassVar[str] = "lookup"
+    rates: ClassVar[Mapping[str, float]] = {"lookup": 0.21, "neuron": 0.2, "staged": 0.1, "kernel": 1500.0}
+
+    def refuses(self, site: Site) -> str:
+        g = site.sum
+        x = site.region.kernel.ops[0].type_of(0)
+        if not site.machine.features >= _FEATURES:
+            return "the CPU has no byte permutes of 512 bits"
+        if site.region.kernel.ops[0].inputs[0] in site.program.graph.inputs or g.source in site.program.graph.inputs:
+            return "it reads the network's input"
+        if g.constant or x.clock == "const":
+            return "its sum is constant in time"
+        if x.range[0] < 0 or x.range[1] >= 2**_PLANES:
+            return f"its input has more than {_PLANES} bits"
+        if g.layers is not None or g.input.depth > 1 or g.output.depth > 1:
+            return "its map has depth"
+        if g.groups > 1 or g.stride[1] > 2 or g.bits > 32:
+            return "groups, strides above 2 and sums above 32 bits are not looked up"
+        if not site.constants.digits(g.weight):
+            return "its weights do not split into few small digits"
+        return ""
+
+    def features(self, site: Site, settings: Settings) -> Mapping[str, float]:
+        """`lookup`: vectors looked up; `neuron`: comparisons of vectors; `staged`: vectors of index bytes copied."""
+        plan, g = self._plan(site), site.sum
+        n = plan.lanes
+        passes = len(plan.digits) * plan.planes
+        tiles = padded(g.output.channels) // LANES
+        turns = tiles * LANES * n.chunks * n.windows * passes * plan.groups
+        neurons = tiles * g.output.pixels * site.program.steps
+        rows = n.slots * plan.planes * site.program.steps * (g.output.height + n.rows - 1)
+        return {
+            "lookup": float(turns * (n.vectors + 1)),
+            "neuron": float(neurons * (thresholds(site.region) + 2)),
+            "staged": float(rows),
+            "kernel": 1.0,
+        }
+
+    def emit(self, context: Context, region: Region, settings: Settings) -> None:
+        if region.sum is None:
+            raise TypeError("a look-up begins with a sum")
+        planes = region.kernel.ops[0].type_of(0).range[1].bit_length()
+        LookUp(context, region, make_plan(region.sum, context.constants, context.steps, planes)).emit()
+
+    def _plan(self, site: Site) -> Plan:
+        planes = site.region.kernel.ops[0].type_of(0).range[1].bit_length()
+        return make_plan(site.sum, site.constants, site.program.steps, planes)
+
+
+STRATEGY = LookUpSum
