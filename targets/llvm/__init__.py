@@ -16,8 +16,8 @@ from .cpu import architecture, missing_features
 from .executor import NativeExecutor
 
 _GRAPH = (
-    "associate-attention,fold-neurons,remove-dead,absorb-direction,lower-power-of-two,hoist-constant,"
-    "narrow-accumulators,fix-point,remove-dead"
+    "fold-neurons,remove-dead,absorb-direction,lower-power-of-two,hoist-constant,"
+    "narrow-accumulators,fix-point,remove-dead,associate-attention"
 )
 _LOWER = "form-kernels,fuse-time{{mode={mode}}},pack-spikes,skip-masked,plan-memory"
 

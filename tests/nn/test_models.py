@@ -222,4 +222,5 @@ def test_inputs_that_do_not_fit() -> None:
 
 def test_available_lists_the_folder() -> None:
     files = {path.stem for path in Path(models.__file__).parent.glob("[!_]*.py")}
-    assert models.available() == sorted(files) and {"digits", "sequential", "vgg9"} <= files
+    assert {models.find(name).__name__.rpartition(".")[2] for name in models.available()} == files
+    assert {"digits", "sequential", "vgg9", "spikformer-4-256"} <= set(models.available())
