@@ -30,7 +30,7 @@ def option_names(name: str) -> set[str]:
 def defaults(name: str) -> dict[str, Any]:
     """Return the options that a model sets unless told otherwise."""
     model = find(name)
-    return {**model.DEFAULTS, **getattr(model, "VARIANTS", {}).get(name, {})}
+    return {**model.DEFAULTS, **getattr(model, "VARIANTS", {}).get(spelled(name), {})}
 
 
 def create(name: str, **options: Any) -> SpikingNetwork:
@@ -48,15 +48,21 @@ def create(name: str, **options: Any) -> SpikingNetwork:
     network_options = config.parse(chosen)
     model_options = model.Options(**{key: value for key, value in chosen.items() if key in own})
     specs: Sequence[builder.Spec] = model.layers(model_options, network_options)
-    network = builder.build(specs, network_options, _signature(name, network_options, model_options))
+    network = builder.build(specs, network_options, _signature(spelled(name), network_options, model_options))
     if network_options.calibrate:
         calibration.calibrate_fresh(network, network_options.seed)
     return network.eval()
 
 
+def spelled(name: str) -> str:
+    """Return a model's name as it is listed: with dashes, where underscores were given."""
+    dashed = name.replace("_", "-")
+    return dashed if dashed in _modules() else name
+
+
 def find(name: str) -> ModuleType:
     """Return the module that makes a model. Raises UsageError for an unknown one."""
-    modules = _modules()
+    modules, name = _modules(), spelled(name)
     if name not in modules:
         near = difflib.get_close_matches(name, modules, n=1)
         hint = f"did you mean '{near[0]}'?" if near else f"the models are {', '.join(sorted(modules))}"
