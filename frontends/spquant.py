@@ -12,14 +12,13 @@ import numpy as np
 from spqc.contracts import Examples, Frontend, Observation, Source
 from spqc.errors import ModelError, UsageError
 from spqc.ir import Array, Builder, Graph, Type, Value, ops
-from spqc.ir.levels import Ties, midpoints
-from spqc.ir.types import signed_type, state_type
-from spqc.options import format_value
+from spqc.ir.types import signed_type
+
+from . import _neurons as neurons
 
 if TYPE_CHECKING:
     from spqc.nn.layers import SpikingLayer
     from spqc.nn.network import SpikingNetwork
-    from spqc.nn.neuron import NeuronConstants
 
 _SUFFIXES = (".pt", ".pth")
 
@@ -37,7 +36,7 @@ class SpQuant(Frontend):
 
     def load(self, source: Source) -> Graph:
         net = _network(source)
-        refused = [reason for name, layer in net.spiking_layers() for reason in _refusals(name, layer)]
+        refused = [reason for name, layer in net.spiking_layers() for reason in neurons.refusals(name, layer)]
         if net.classifier.quantiser.is_float:
             refused.append("classifier: float weights have no exact integer form")
         if refused:
@@ -62,9 +61,7 @@ class SpQuant(Frontend):
             if layers[name].spatial is not None and record.keep is not None:
                 gates[f"{name}.keep"] = record.keep.numpy().astype(np.int64)
         spikes = {name: record.spikes.numpy().astype(np.int64) for name, record in seen.layers.items()}
-        states = {
-            name: _codes(record.states.numpy(), layers[name].constants().levels) for name, record in seen.layers.items()
-        }
+        states = {name: neurons.codes(record.states.numpy(), layers[name]) for name, record in seen.layers.items()}
         return Observation(seen.logits.numpy(), spikes, states, gates)
 
     def examples(self, source: Source, samples: int, seed: int) -> Examples | None:
@@ -102,47 +99,6 @@ def _network(source: Source) -> SpikingNetwork:
     if source.path is None:
         raise ModelError("there is neither a file nor a module to read", source.label)
     return checkpoint.load(source.path)
-
-
-def _refusals(name: str, layer: SpikingLayer) -> list[str]:
-    """Return why a layer has no exact integer form; nothing where it has one."""
-    neuron, masks = layer.options.neuron, layer.options.masks
-    rules = {
-        "float weights have no exact integer form": layer.synapse.quantiser.is_float,
-        "a float membrane has no exact integer form": neuron.membrane == "float",
-        "a membrane frozen where masked (masked=freeze) is not a staircase of the input": neuron.masked == "freeze"
-        and (masks.spatial_mask is not None or masks.channel_gate),
-        "a top-k spatial mask sorts at every step": masks.spatial_mask is not None and masks.spatial_rule == "topk",
-        "a spatial mask shared over channels depends on all of them": masks.spatial_mask is not None
-        and masks.granularity == "pixel",
-        "a softmax gate is not an integer comparison": masks.channel_gate and masks.gate_nonlinearity == "softmax",
-        "a gate over all of time is not causal": masks.channel_gate and masks.gate_input == "time",
-        "a projected residual that leaks on write rounds its potential": layer.fraction_bits is not None
-        and neuron.leak_at == "write",
-        "the leak of a projected residual leaves its fixed-point lattice": _leaves_lattice(layer),
-    }
-    return [f"{name}: {reason}" for reason, holds in rules.items() if holds]
-
-
-def _leaves_lattice(layer: SpikingLayer) -> bool:
-    """Return whether a leaked level is no multiple of 2^-F, where the layer computes on that lattice."""
-    if layer.fraction_bits is None:
-        return False
-    constants = layer.constants()
-    carried = (constants.leak * level * 2.0**layer.fraction_bits for level in constants.levels)
-    return any(not value.is_integer() for value in carried)
-
-
-def _middles(constants: NeuronConstants, ties: Ties) -> tuple[float, ...]:
-    """Return where the quantiser climbs, or nothing where that is half-way between the levels."""
-    middles = tuple(middle for middle, _ in constants.middles)
-    return () if middles == tuple(middle for middle, _ in midpoints(constants.levels, ties)) else middles
-
-
-def _codes(states: Array, levels: tuple[float, ...]) -> Array:
-    """Return level codes (index less the index of 0) of stored levels."""
-    exact = np.asarray(levels, states.dtype)
-    return np.searchsorted(exact, states).astype(np.int64) - levels.index(0.0)
 
 
 @dataclass
@@ -194,6 +150,8 @@ class _Lowering:
     def _spiking(self, index: int, layer: SpikingLayer, x: Value, branch: Value, origin: str) -> Value:
         bare = type(layer).__name__ == "SpikingNeuron"
         n = x if bare else self._sum(f"w{index}", layer.synapse, layer.integer_weight(), x, origin)
+        if layer.options.neuron.is_integer:
+            return neurons.integer_neuron(self.build, index, layer, n, origin)
         current = self._affine(f"{index}", n, *layer.fold(), origin)
         if layer.options.residual == "identity":
             current = self.build.op(ops.Add, current, branch, origin=origin)[0]
@@ -204,7 +162,7 @@ class _Lowering:
             current = self.build.op(ops.SpatialMask, current, origin=origin, threshold=constants.theta)[0]
         if layer.gate is not None:
             current = self._gated(index, layer, x, current, origin)
-        return self._neuron(index, layer, current, origin)
+        return neurons.level_neuron(self.build, index, layer, current, origin)
 
     def _sum(self, name: str, synapse: Any, weight: tuple[Array, float], x: Value, origin: str) -> Value:
         array, scale = weight
@@ -246,33 +204,6 @@ class _Lowering:
         (opened,) = self.build.op(ops.Greater, z, t, origin=origin)
         return self.build.op(ops.Gate, current, opened, origin=origin)[0]
 
-    def _neuron(self, index: int, layer: SpikingLayer, current: Value, origin: str) -> Value:
-        constants, options = layer.constants(), layer.options.neuron
-        zero = constants.levels.index(0.0)
-        low = 0 if options.silence == "state" else -zero
-        state = self.build.state(f"m{index}", state_type(low, len(constants.levels) - 1 - zero, current.type.shape))
-        spike, following = self.build.op(
-            ops.Neuron,
-            current,
-            state,
-            origin=origin,
-            levels=constants.levels,
-            leak=constants.leak,
-            threshold=constants.threshold,
-            fire=options.fire,
-            order=options.order,
-            leak_at=options.leak_at,
-            reset=options.reset,
-            ties=options.ties,
-            silence=options.silence,
-            input_scale=options.input_scale,
-            middles=_middles(constants, options.ties),
-        )
-        self.build.nexts.append(following)
-        kept = tuple(level * constants.unit for level in constants.levels[zero + low :])
-        self.build.notes += [(f"levels.features.{index}", format_value(kept)), (f"low.features.{index}", str(low))]
-        return spike
-
     def _classifier(self, x: Value) -> Value:
         classifier = self.net.classifier
         origin = "classifier (Classifier)"
@@ -287,7 +218,7 @@ class _Lowering:
         )
         (n,) = self.build.op(ops.Linear, x, w, origin=origin)
         bias = classifier.integer_bias()
-        b = self.build.constant("bias", signed_type(int(bias.min()), int(bias.max()), bias.shape, "const"), bias)
+        b = neurons.bias_constant(self.build, "bias", bias)
         self.build.notes.append(("logits_dtype", str(classifier.eval_dtype).removeprefix("torch.")))
         self.build.notes.append(("logit_scale", repr(float(classifier.logit_scale))))
         return self.build.op(ops.Bias, n, b, origin=origin)[0]

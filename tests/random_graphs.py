@@ -17,10 +17,12 @@ from spqc.ir.ops import (
     Conv1d,
     Conv2d,
     Conv3d,
+    CurrentNeuron,
     Flatten,
     Gate,
     GlobalSum,
     Greater,
+    Integrate,
     Linear,
     MaxPool,
     Neuron,
@@ -137,6 +139,8 @@ class Maker:
         return self.neuron(x, n, None, index, origin)
 
     def neuron(self, source: Value, n: Value, identity: Value | None, index: int, origin: str) -> Value:
+        if identity is None and self.rng.random() < 0.15:
+            return integer_neuron(self.build, self.rng, n, index, origin, self.pick("integrate", "current"))
         channels = n.type.shape[0]
         bits = int(self.pick(32, 32, 64))
         span = 1.0 / max(1.0, n.type.scale * 40)
@@ -210,6 +214,35 @@ class Maker:
         (n,) = self.build.op(Linear, x, self.weight("head", (5, x.type.size)), origin="head (Classifier)")
         b = self.build.constant("bias", Type("int", 16, (5,)), self.rng.integers(-100, 100, 5))
         return self.build.op(Bias, n, b, origin="head (Classifier)")[0]
+
+
+def integer_neuron(build: Builder, rng: np.random.Generator, n: Value, index: int, origin: str, kind: str) -> Value:
+    """Return the spikes of a random neuron with an integer membrane, with or without a bias."""
+
+    def pick(*choices: Any) -> Any:
+        return choices[int(rng.integers(len(choices)))]
+
+    channels, bias = n.type.shape[0], []
+    if rng.random() < 0.5:
+        offsets = rng.integers(-99, 100, channels)
+        bias = [build.constant(f"c{index}", Type("int", 9, (channels,)), offsets)]
+    if kind == "integrate":
+        n = build.op(Bias, n, *bias, origin=origin)[0] if bias else n
+        options: dict[str, Any] = {
+            "leak": pick(256, 255, 128, 77, 0), "leak_shift": 8, "shift": pick(0, 0, 3, -2),
+            "threshold": pick(1, 9, 70), "fire": pick("gt", "ge"), "reset": pick("soft", "soft", "hard", "none"),
+            "rounding": pick("truncate", "zero", "nearest"), "overflow": pick("saturate", "wrap"),
+        }  # fmt: skip
+        states = [build.state(f"m{index}", Type("int", int(pick(8, 16, 20, 31)), n.type.shape))]
+        found = build.op(Integrate, n, *states, origin=origin, **options)
+    else:
+        states = [
+            build.state(f"{name}{index}", Type("int", bits, n.type.shape)) for name, bits in (("u", 25), ("m", 24))
+        ]
+        options = {"current_leak": pick(0, 2048, 4095), "leak": pick(2048, 4096, 1), "threshold": pick(0, 9, 70) << 6}
+        found = build.op(CurrentNeuron, n, *states, *bias, origin=origin, **options)
+    build.nexts += found[1:]
+    return found[0]
 
 
 def random_codes(graph: Graph, batch: int, seed: int) -> dict[str, Array]:

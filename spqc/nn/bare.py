@@ -33,6 +33,10 @@ class Wire(Synapse):
         """Return no weights, and the scale 1."""
         return np.zeros(0, np.int64), 1.0
 
+    def sum_range(self) -> tuple[int, int]:
+        """Return the least and greatest code."""
+        return 0, self.source.max
+
     def greatest_sum(self) -> float:
         """Return the greatest code."""
         return float(self.source.max)
@@ -41,7 +45,7 @@ class Wire(Synapse):
         """Return (A, B): the scale of the codes, and 0."""
         return np.full(self.channels, self.source.scale), np.zeros(self.channels)
 
-    def raw(self, codes: Tensor) -> Tensor:
+    def unbiased(self, codes: Tensor) -> Tensor:
         """Return the current of codes [M, ...]."""
         return codes * self.source.scale
 

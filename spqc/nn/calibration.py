@@ -9,6 +9,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from spqc.errors import ModelError
+
 from .layers import Record, SpikingLayer
 from .network import NetworkSignature, SpikingNetwork
 from .synapse import Synapse
@@ -33,7 +35,10 @@ def calibrate(network: SpikingNetwork, x: Any, *, statistics: bool = False) -> N
             emitted: Tensor = layer(*reads)
             return emitted
         _calibrate_layer(layer, reads[0], reads[-1], statistics=statistics)
-        record: Record = layer(*reads)
+        try:
+            record: Record = layer(*reads)
+        except ModelError as error:  # an integer membrane that does not fit
+            raise ModelError(error.message, error.where or f"features.{index}", error.hint) from None
         return record.spikes
 
     with torch.no_grad():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,7 +13,7 @@ from spqc.errors import UsageError
 from spqc.ir.inputs import Coding, Encoding, InputFormat
 from spqc.ir.levels import RELEASED, TAPEOUT, TERNARY
 
-from .options import MaskOptions, NeuronOptions, check_choices
+from .options import INTEGER, INTEGER_ONLY, LEVELS_ONLY, MaskOptions, NeuronOptions, check_choices
 from .synapse import BatchNorm, SynapseOptions
 
 _MEMBRANES: dict[str, dict[str, Any]] = {
@@ -22,7 +23,19 @@ _MEMBRANES: dict[str, dict[str, Any]] = {
     "released": {"levels": RELEASED},
     "tapeout": {"levels": TAPEOUT},
     "float": {"membrane": "float"},
+    "fixed": {"membrane": "fixed"},
+    "ace": {
+        "membrane": "fixed",
+        "leak": 1.0,
+        "learn_leak": True,
+        "learn_threshold": True,
+        "reset": "soft",
+        "fire": "gt",
+        "surrogate": "normalised",
+    },
+    "loihi": {"membrane": "loihi", "fire": "gt"},
 }
+_FORMAT = re.compile(r"q(\d{1,2})\.(\d{1,2})")
 
 _SHAPES = "or (features,), (channels, length), (channels, depth, height, width)"
 
@@ -35,7 +48,8 @@ class NetworkOptions:
     steps: T; input, coding: see InputFormat (A15).
     weight_bits, weight_grid: 2 to 8 bits on pot, apot, uniform or twn, or 32 for floats; classifier_bits: uniform.
     membrane: "ternary", "binary" (ternary with silenced negatives), "released" (-3..1), "tapeout" (24 levels of 1/8
-        from -2), "float", or a tuple of levels.
+        from -2), "mint4", "ace", "fixed", "q11.16" (11 integer bits, sign included, and 16 fractional), "loihi",
+        "float", or a tuple of levels.
     silence: True stores max(m, 0); a string names a rule of NeuronOptions.
     batch_norm: plain, threshold (scaled by the threshold) or none (A18).
     sparsity: of the weights: none, l0, block:B or N:M, see spqc.nn.sparsity.
@@ -134,7 +148,11 @@ def require_known(names: Iterable[str], known: set[str], owner: str) -> None:
 
 def override_membrane(neuron: NeuronOptions, membrane: Any) -> NeuronOptions:
     """Return a layer's own neuron options for a membrane named in its specification (A19)."""
-    return dataclasses.replace(neuron, **{"membrane": "quantised", **_membrane(_frozen(membrane), False)})
+    own = {"membrane": "quantised", **_membrane(_frozen(membrane), False)}
+    if (own["membrane"] in INTEGER) != neuron.is_integer:  # nothing of the other kind is kept
+        defaults = {f.name: f.default for f in dataclasses.fields(NeuronOptions)}
+        own = {name: defaults[name] for name in (*LEVELS_ONLY, *INTEGER_ONLY)} | own
+    return dataclasses.replace(neuron, **own)
 
 
 def override_neuron(neuron: NeuronOptions, own: Any) -> NeuronOptions:
@@ -174,13 +192,17 @@ def _membrane(membrane: Any, silence: Any) -> dict[str, Any]:
 
 
 def _named(membrane: str) -> dict[str, Any]:
-    """Return the neuron options that a name stands for; `mint2` to `mint8` count their bits."""
+    """Return the neuron options that a name stands for; `mint2` to `mint8` count their bits, `q11.16` its parts."""
     if membrane in _MEMBRANES:
         return dict(_MEMBRANES[membrane])
+    parts = _FORMAT.fullmatch(membrane)
+    if parts is not None:
+        fraction = int(parts[2])
+        return {"membrane": "fixed", "membrane_bits": int(parts[1]) + fraction, "membrane_fraction": fraction}
     family, bits = membrane[:-1], membrane[-1:]
     if family == "mint" and bits in "2345678":
         return _mint(int(bits))
-    hint = f"one of {', '.join(_MEMBRANES)}, mint2 to mint8, or a tuple of levels such as (-1, 0, 1)"
+    hint = f"one of {', '.join(_MEMBRANES)}, mint2 to mint8, q11.16, or a tuple of levels such as (-1, 0, 1)"
     raise UsageError(f"unknown membrane {membrane!r}", hint=hint)
 
 

@@ -46,7 +46,7 @@ def folded(net: SpikingNetwork) -> Callable[[Any], Tensor]:
 def _plain(layer: SpikingLayer) -> bool:
     if layer.gate is not None or layer.spatial is not None or layer.options.residual != "none":
         return False
-    return bool(layer.synapse.weight.numel())
+    return bool(layer.synapse.weight.numel()) and not layer.options.neuron.is_integer
 
 
 def _frozen(layer: SpikingLayer) -> Step:
@@ -61,7 +61,8 @@ def _frozen(layer: SpikingLayer) -> Step:
         n = weigh(codes.flatten(0, 1).to(dtype))
         shape = (-1, *(1,) * (n.ndim - 2))
         current = (n * gain.reshape(shape) + offset.reshape(shape)).reshape(batch, steps, *n.shape[1:])
-        return layer.neuron.run(current, None, rules)[0].float()
+        spikes: Tensor = layer.neuron.run(current, None, rules)[0]
+        return spikes.float()
 
     return step
 

@@ -11,9 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from spqc.errors import ModelError
-from spqc.ir.levels import midpoints
 
-from . import axes, exact
+from . import axes, constants, exact, integer_layer, integer_neuron
 from .masks import ChannelGate, SpatialMask
 from .neuron import Neuron, NeuronConstants, StepRules
 from .options import MaskOptions, NeuronOptions
@@ -64,7 +63,7 @@ class SpikingLayer(nn.Module):
         self.skip_source = skip_source or source
         self.synapse = self._synapse(channels, geometry)
         self.shortcut = self._shortcut(channels, geometry) if options.residual == "project" else None
-        self.neuron = Neuron(options.neuron)
+        self.neuron: Any = (integer_neuron.create if options.neuron.is_integer else Neuron)(options.neuron)
         self.spatial = SpatialMask(options.masks) if options.masks.spatial_mask is not None else None
         self.gate = ChannelGate(source, channels, options.masks) if options.masks.channel_gate else None
         self._check_shapes()
@@ -76,8 +75,11 @@ class SpikingLayer(nn.Module):
 
     @property
     def threshold(self) -> float:
-        """Return the firing threshold of the evaluation."""
-        return self.constants().threshold
+        """Return the firing threshold of the evaluation, a real number."""
+        if self.options.neuron.is_integer:
+            return integer_layer.real_threshold(self)
+        found = self.constants()
+        return found.threshold * found.unit
 
     @property
     def theta(self) -> float | None:
@@ -114,16 +116,9 @@ class SpikingLayer(nn.Module):
     @property
     def eval_dtype(self) -> torch.dtype:
         """Return the arithmetic of the evaluation: float32 where exact, float64 otherwise and for a projection."""
-        if self.counts_units and self._greatest_charge() >= _EXACT_FLOAT32:
+        if self.counts_units and constants.greatest_charge(self) >= _EXACT_FLOAT32:
             return torch.float64
         return torch.float64 if self.fraction_bits is not None else self.synapse.eval_dtype()
-
-    def _greatest_charge(self) -> float:
-        """Return a bound of the potential of a layer that computes in integers."""
-        unit = self.unit
-        offset = self.synapse.fold64(1.0)[1]
-        greatest = max(abs(level) for level in self.neuron.levels()) / self.synapse.unit
-        return self.synapse.greatest_sum() + greatest + float(np.abs(offset).max()) / unit + 2
 
     def integer_weight(self) -> tuple[npt.NDArray[np.int64], float]:
         """Return (integer weights [C, ...], scale) of the main branch."""
@@ -143,29 +138,13 @@ class SpikingLayer(nn.Module):
 
     def constants(self) -> NeuronConstants:
         """Return the neuron's numbers, rounded to the layer's arithmetic."""
-        fraction, dtype, options = self.fraction_bits, self._numpy_dtype(), self.options.neuron
-        scale, unit = self.level_scale, self.unit
-
-        def rounded(value: float) -> float:
-            return exact.rounded(value / unit, dtype, fraction)
-
-        levels = tuple(rounded(level) for level in self.neuron.levels(scale))
-        if self.counts_units:
-            levels = tuple(level * round(1 / self.synapse.unit) for level in self.neuron.levels())
-        rises = (rise for _, rise in midpoints(levels, options.ties))
-        middles = (rounded(middle) for middle, _ in self.neuron.middles(scale))
-        return NeuronConstants(
-            threshold=rounded(float(self.neuron.threshold().detach())),
-            leak=exact.rounded(options.leak, dtype, None),
-            levels=levels,
-            middles=tuple(zip(middles, rises, strict=True)),
-            theta=None if self.spatial is None else rounded(float(self.spatial.theta)),
-            fraction_bits=fraction,
-            unit=unit,
-        )
+        return constants.of(self)
 
     def forward(self, codes: Tensor, skip: Tensor | None = None) -> Record:
         """Return the spikes and states of input codes [N, T, ...]; `skip` are the codes of the residual branch."""
+        if self.options.neuron.is_integer:
+            run = integer_layer.train if self.training else integer_layer.evaluate
+            return Record(*run(self, codes))
         branch = codes if skip is None else skip
         return self._train(codes, branch) if self.training else self._evaluate(codes, branch)
 
@@ -180,7 +159,9 @@ class SpikingLayer(nn.Module):
 
     def _training_rules(self) -> StepRules:
         counts = self.options.neuron.level_scale == "weights"
-        return self.neuron.training_rules(self.synapse.quantiser.scale(self.synapse.weight) if counts else None)
+        scale = self.synapse.quantiser.scale(self.synapse.weight) if counts else None
+        rules: StepRules = self.neuron.training_rules(scale)
+        return rules
 
     def _training_current(self, codes: Tensor, skip: Tensor) -> Tensor:
         threshold = self.neuron.threshold()
@@ -192,10 +173,10 @@ class SpikingLayer(nn.Module):
 
     def _evaluate(self, codes: Tensor, skip: Tensor) -> Record:
         with torch.no_grad():
-            constants = self.constants()
+            found = self.constants()
             current = self.evaluation_current(codes, skip)
-            current, keep, gate = self._masked(codes, current, constants.theta or 0.0)
-            rules = self.neuron.evaluation_rules(constants)
+            current, keep, gate = self._masked(codes, current, found.theta or 0.0)
+            rules = self.neuron.evaluation_rules(found)
             fired, states = self.neuron.run(current, axes.live(keep, gate, current), rules)
             return Record(fired.float(), states, gate, keep)
 
@@ -254,6 +235,10 @@ class SpikingLayer(nn.Module):
         return Synapse(self.skip_source, channels, ConvGeometry(ones, stride, zeros), self.options.synapse)
 
     def _check_shapes(self) -> None:
+        if self.options.neuron.is_integer:
+            integer_layer.check(self)
+        if self.options.neuron.level_scale == "weights" and self.synapse.quantiser.is_float:
+            raise ModelError("a membrane on the scale of its weights needs quantised ones", "", "weight_bits 2 to 8")
         if self.counts_units and not float(1 / self.synapse.unit).is_integer():
             raise ModelError(
                 f"a membrane on the weights' scale needs inputs of 1/k a code, not {self.synapse.unit}",

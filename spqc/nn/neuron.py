@@ -80,9 +80,10 @@ class Neuron(nn.Module):
         """Return the rules with surrogate gradients; `scale` is the weights' where levels count it."""
         strict, threshold = self.options.fire == "gt", self.threshold()
         quantise = _identity if self.options.membrane == "float" else self._training_quantiser(scale)
+        gradient = surrogates.fire if self.options.surrogate == "triangle" else surrogates.fire_normalised
         return StepRules(
             leak=lambda state: self.options.leak * state,
-            fire=lambda potential: surrogates.fire(potential, threshold, strict=strict),
+            fire=lambda potential: gradient(potential, threshold, strict=strict),
             quantise=quantise,
             threshold=threshold,
         )

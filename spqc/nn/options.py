@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Any, Literal, get_args, get_type_hints
 
 from spqc.errors import UsageError
+from spqc.ir.fixed_point import Overflow, Rounding
 from spqc.ir.levels import TERNARY, Ties, is_power_of_two
+
+INTEGER = ("fixed", "loihi")
+"""Membranes that are integers themselves."""
+LEVELS_ONLY = ("levels", "order", "leak_at", "silence", "top_level", "level_scale", "squash", "masked")
+INTEGER_ONLY = ("learn_leak", "leak_bits", "membrane_bits", "membrane_fraction", "rounding", "overflow", "current_leak")
+_FIXED_ONLY = ("leak_bits", "membrane_bits", "membrane_fraction", "rounding", "overflow", "input_scale")
 
 LOWEST_LEARNED_THRESHOLD = 0.5 + 2.0**-9
 """A learned threshold stays above 1/2, so that a stored +1 leaking to 1/2 cannot fire alone (A20)."""
@@ -32,7 +40,17 @@ class NeuronOptions:
     top_level: the highest level stays as written (`one`) or is multiplied by the threshold (`threshold`) (A14).
     level_scale: levels are real numbers (`one`), or multiples of the scale of the layer's weights (`weights`, MINT).
     squash: `tanh` sends what is stored through tanh before it is quantised (MINT).
-    membrane: `quantised`, or `float` for training only (no exact integer program exists).
+    membrane: `quantised` to the levels; `fixed`, an integer in fixed point; `loihi`, a current and a voltage of 24
+        bits; or `float` for training only (no exact integer program exists).
+
+    What follows is for the integer membranes (see spqc.nn.integer_neuron); `reset`, `fire`, `leak`, `threshold` hold
+    for them as well.
+    learn_leak, leak_bits: whether the leak is learned, and its fractional bits.
+    membrane_bits, membrane_fraction: width of a fixed membrane (0: the least that is proven to hold it), and its
+        fractional bits (None: it counts the scale of its sums).
+    rounding, overflow: how shifts round, and what happens to a sum that is too wide.
+    current_leak: factor of the stored current (loihi).
+    surrogate: gradient of the spike: `triangle` of u - V (Eq 4), or `normalised`, 0.3 max(0, 1 - |u/V - 1|) (ACE-SNN).
     """
 
     levels: tuple[float, ...] = TERNARY
@@ -48,14 +66,33 @@ class NeuronOptions:
     silence: Literal["none", "state", "spikes", "sticky"] = "none"
     masked: Literal["input", "freeze"] = "input"
     top_level: Literal["one", "threshold"] = "one"
-    membrane: Literal["quantised", "float"] = "quantised"
+    membrane: Literal["quantised", "fixed", "loihi", "float"] = "quantised"
     input_scale: float = 1.0
     level_scale: Literal["one", "weights"] = "one"
     squash: Literal["none", "tanh"] = "none"
+    learn_leak: bool = False
+    leak_bits: int = 8
+    membrane_bits: int = 0
+    membrane_fraction: int | None = None
+    rounding: Rounding = "truncate"
+    overflow: Overflow = "saturate"
+    current_leak: float = 0.0
+    surrogate: Literal["triangle", "normalised"] = "triangle"
+
+    @property
+    def is_integer(self) -> bool:
+        """Return whether the membrane is an integer itself, and not the code of a level."""
+        return self.membrane in INTEGER
 
     def __post_init__(self) -> None:
+        if self.rounding == "stochastic":  # type: ignore[comparison-overlap]
+            raise UsageError(
+                "stochastic rounding draws random numbers, which two runs and two machines cannot share bit for bit",
+                hint="rounding is truncate, zero or nearest",
+            )
         check_choices(self)
         _check_levels(self.levels)
+        _check_integer_membrane(self)
         if not 0.0 <= self.leak <= 1.0:
             raise UsageError(f"leak must lie in [0, 1], not {self.leak}")
         if not (is_power_of_two(self.input_scale) and 2.0**-16 <= self.input_scale <= 2.0**16):
@@ -72,7 +109,8 @@ class NeuronOptions:
             raise UsageError("top_level='threshold' does not go with levels that count the weights' scale")
         if not 0.0 < self.threshold < 2.0**20:
             raise UsageError(f"threshold must be positive, not {self.threshold}")
-        if self.learn_threshold and self.clamp_threshold and self.threshold < LOWEST_LEARNED_THRESHOLD:
+        clamped = self.learn_threshold and self.clamp_threshold and not self.is_integer
+        if clamped and self.threshold < LOWEST_LEARNED_THRESHOLD:
             raise UsageError(
                 f"a learned threshold is kept above 1/2 and cannot start at {self.threshold}",
                 hint="start it higher, or give clamp_threshold=False",
@@ -134,6 +172,35 @@ def _is_kind(value: object, kind: Any) -> bool:
     if kind is float or kind == float | None:
         return (value is None and kind is not float) or (isinstance(value, int | float) and not isinstance(value, bool))
     return isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
+
+
+def _check_integer_membrane(options: NeuronOptions) -> None:
+    """Raise UsageError where an integer membrane has a value, or an option of quantised ones, that it cannot have."""
+    if not 1 <= options.leak_bits <= 16:
+        raise UsageError(f"leak_bits lies in 1..16, not {options.leak_bits}", hint="8 is common")
+    if options.membrane_bits != 0 and not 2 <= options.membrane_bits <= 31:
+        raise UsageError(f"membrane_bits lies in 2..31, not {options.membrane_bits}", hint="0 takes what is proven")
+    fraction = options.membrane_fraction
+    if fraction is not None and not (isinstance(fraction, int) and 0 <= fraction <= 30):
+        raise UsageError(f"membrane_fraction lies in 0..30, not {fraction}", hint="None counts sums")
+    if not 0.0 <= options.current_leak <= 1.0:
+        raise UsageError(f"current_leak must lie in [0, 1], not {options.current_leak}")
+    if not options.is_integer:
+        _refuse(options, INTEGER_ONLY, "is for the membranes 'fixed' and 'loihi'")
+        return
+    _refuse(options, LEVELS_ONLY, f"does not go with the membrane '{options.membrane}', which has no levels")
+    if options.membrane == "fixed":
+        _refuse(options, ("current_leak",), "is for the membrane 'loihi'")
+    if options.membrane == "loihi":
+        _refuse(options, _FIXED_ONLY, "is not Loihi's")
+        if options.reset != "hard" or options.fire != "gt":
+            raise UsageError("Loihi's neuron fires above its threshold and resets to 0", hint="reset='hard', fire='gt'")
+
+
+def _refuse(options: NeuronOptions, names: tuple[str, ...], why: str) -> None:
+    for field in dataclasses.fields(options):
+        if field.name in names and getattr(options, field.name) != field.default:
+            raise UsageError(f"{field.name} {why}", hint=f"leave out {field.name}")
 
 
 def _check_levels(levels: tuple[float, ...]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any, cast
 
 import torch
@@ -19,6 +20,7 @@ _SCALE_BITS = 16
 _LEAST_ALPHA = 2.0**-16
 _TWN_CUT = 0.05
 _START_SAMPLES = 1 << 16
+_FORMAT = re.compile(r"q\d{1,2}\.\d{1,2}(-\w+)?")
 _SAWB: dict[int, tuple[float, float]] = {4: (0.077, 1.013), 8: (0.027, 1.114)}
 
 
@@ -100,6 +102,20 @@ class Uniform(Quantiser):
         spread, mean = _SAWB[self.bits]
         double = weight.double()
         return float(double.std(correction=0) / spread - mean / spread * double.abs().mean())
+
+
+class FixedPoint(Quantiser):
+    """Qi.f of Q-SpiNN: i integer bits (sign included) and f fractional; rounded to the nearest, or down (truncate)."""
+
+    def __init__(self, integer: int, fraction: int, *, truncate: bool = False) -> None:
+        super().__init__(integer + fraction)
+        self.fraction, self.truncate = fraction, truncate
+
+    def lattice(self, weight: Tensor) -> tuple[Tensor, Tensor]:
+        counts = weight * 2.0**self.fraction
+        half = 2 ** (self.bits - 1)
+        rounded = torch.floor(counts) if self.truncate else torch.floor(counts + 0.5)
+        return torch.clamp(rounded, -half, half - 1), torch.tensor(2.0**-self.fraction)
 
 
 class TernaryWeights(Quantiser):
@@ -228,9 +244,14 @@ def alpha_gradient(gradient: Tensor, ratio: Tensor, level: Tensor, greatest: flo
 
 
 def create(grid: str, bits: int, *, normalise: bool = True) -> Quantiser:
-    """Return the quantiser of a grid: pot, apot, uniform, mint (2 to 8 bits), twn (2 bits), float (32 bits)."""
+    """Return the quantiser of a grid: pot, apot, uniform, mint (2 to 8 bits), twn (2 bits), float (32 bits).
+
+    A format `qI.F` (or `qI.F-truncate`) is fixed point, and says its bits itself.
+    """
+    if isinstance(grid, str) and _FORMAT.fullmatch(grid) and bits != FLOAT_BITS:
+        return _fixed_point(grid)
     if grid not in GRIDS:
-        raise UsageError(f"unknown weight grid {grid!r}", hint=f"one of {', '.join(GRIDS)}")
+        raise UsageError(f"unknown weight grid {grid!r}", hint=f"one of {', '.join(GRIDS)}, or a format such as q1.4")
     if grid == "float" or bits == FLOAT_BITS:
         return FloatWeights(FLOAT_BITS)
     if not 2 <= bits <= 8:
@@ -242,6 +263,24 @@ def create(grid: str, bits: int, *, normalise: bool = True) -> Quantiser:
     if grid == "twn":
         return _ternary(bits)
     return PowerOfTwo(bits, grid, normalise=normalise)
+
+
+def _fixed_point(grid: str) -> Quantiser:
+    form, _, rounding = grid.partition("-")
+    if rounding == "stochastic":
+        raise UsageError(
+            f"weight grid {grid!r} draws random numbers: the same network would have other weights at every evaluation",
+            hint=f"{form} rounds to the nearest, {form}-truncate down",
+        )
+    if rounding not in ("", "nearest", "truncate"):
+        raise UsageError(f"weights are rounded 'nearest' or 'truncate', not {rounding!r}")
+    integer, fraction = (int(part) for part in form[1:].split("."))
+    if not 2 <= integer + fraction <= 8 or integer < 1:
+        raise UsageError(
+            f"weight grid {grid!r} has {integer + fraction} bits, {integer} of them integer",
+            hint="2 to 8 bits, of which at least one, the sign, is integer: q1.4",
+        )
+    return FixedPoint(integer, fraction, truncate=rounding == "truncate")
 
 
 def _ternary(bits: int) -> Quantiser:

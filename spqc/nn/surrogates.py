@@ -13,6 +13,7 @@ Middles = tuple[tuple[float, bool], ...]
 
 TRIANGLE_WIDTH = 1.0
 SIGMOID_SLOPE = 2.0
+DAMPING = 0.3
 
 
 class _Fire(torch.autograd.Function):
@@ -31,6 +32,23 @@ class _Fire(torch.autograd.Function):
         through = gradients[0] * triangle(distance)
         gated = through * torch.sigmoid(distance) * (distance >= 0)
         return through, -gated.sum().reshape(threshold.shape), None
+
+
+class _FireNormalised(torch.autograd.Function):
+    """u, threshold V -> 0/1 with z = u/V - 1; do/dz = 0.3 max(0, 1 - |z|), dz/du = 1/V, dz/dV = -u/V^2 (ACE-SNN)."""
+
+    @staticmethod
+    def forward(ctx: Any, potential: Tensor, threshold: Tensor, strict: bool) -> Tensor:
+        ctx.save_for_backward(potential, threshold)
+        fired = potential > threshold if strict else potential >= threshold
+        return fired.to(potential.dtype)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None]:
+        potential, threshold = ctx.saved_tensors
+        ratio = potential / threshold
+        through = gradients[0] * DAMPING * torch.clamp(1.0 - (ratio - 1.0).abs(), min=0.0) / threshold
+        return through, -(through * ratio).sum().reshape(threshold.shape), None
 
 
 class _Quantise(torch.autograd.Function):
@@ -53,9 +71,19 @@ def fire(potential: Tensor, threshold: Tensor, *, strict: bool) -> Tensor:
     return cast(Tensor, _Fire.apply(potential, threshold, strict))  # type: ignore[no-untyped-call]
 
 
+def fire_normalised(potential: Tensor, threshold: Tensor, *, strict: bool) -> Tensor:
+    """Return what `fire` returns, with the gradients of ACE-SNN."""
+    return cast(Tensor, _FireNormalised.apply(potential, threshold, strict))  # type: ignore[no-untyped-call]
+
+
 def quantise(potential: Tensor, levels: Levels, middles: Middles) -> Tensor:
     """Return the stored level of each potential; differentiable by the stacked-sigmoid surrogate."""
     return cast(Tensor, _Quantise.apply(potential, levels, middles))  # type: ignore[no-untyped-call]
+
+
+def straight(source: Tensor, value: Tensor) -> Tensor:
+    """Return exactly `value`; the gradient goes to `source`."""
+    return cast(Tensor, Straight.apply(source, value))  # type: ignore[no-untyped-call]
 
 
 def count_levels(squashed: Tensor, potential: Tensor, scale: Tensor, counts: Levels, middles: Middles) -> Tensor:
@@ -64,7 +92,7 @@ def count_levels(squashed: Tensor, potential: Tensor, scale: Tensor, counts: Lev
     The gradient reaches the scale through the clipping and through the product.
     """
     inside = torch.clamp(squashed / scale, counts[0], counts[-1])
-    return cast(Tensor, Straight.apply(inside, nearest_level(potential.detach(), counts, middles))) * scale  # type: ignore[no-untyped-call]
+    return straight(inside, nearest_level(potential.detach(), counts, middles)) * scale
 
 
 class Straight(torch.autograd.Function):

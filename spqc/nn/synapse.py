@@ -127,6 +127,13 @@ class Synapse(nn.Module):
         window = self.geometry.window.size if self.geometry else 1
         return float(np.abs(integers).reshape(self.channels, -1).sum(axis=1).max()) * self.source.max * window
 
+    def sum_range(self) -> tuple[int, int]:
+        """Return the least and greatest n that any channel can reach, 0 among them."""
+        flat = self.integer_weight()[0].reshape(self.channels, -1)
+        window = self.geometry.window.size if self.geometry else 1
+        low, high = np.minimum(flat, 0).sum(axis=1).min(), np.maximum(flat, 0).sum(axis=1).max()
+        return int(low) * self.source.max * window, int(high) * self.source.max * window
+
     def eval_dtype(self) -> torch.dtype:
         """Return float32 if every integer accumulation is exact in it (or weights are floats), else float64."""
         if self.quantiser.is_float or self.greatest_sum() < _EXACT_FLOAT32:
@@ -147,9 +154,13 @@ class Synapse(nn.Module):
 
     def raw(self, codes: Tensor) -> Tensor:
         """Return the training-mode current before the norm, of codes [M, ...]."""
-        # float() undoes the half precision of a product under autocast; it is nothing otherwise.
-        current = self._pooled(self._connect(codes, self._training_weight()).float()) * self.unit
+        current = self.unbiased(codes)
         return current if self.bias is None else current + _per_channel(self.bias, current)
+
+    def unbiased(self, codes: Tensor) -> Tensor:
+        """Return the training-mode current without bias and norm, of codes [M, ...]."""
+        # float() undoes the half precision of a product under autocast; it is nothing otherwise.
+        return self._pooled(self._connect(codes, self._training_weight()).float()) * self.unit
 
     def analog(self, values: Tensor) -> Tensor:
         """Return the current of real values [M, ...] under the weights as floats, without quantiser, norm and bias."""

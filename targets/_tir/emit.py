@@ -144,7 +144,7 @@ def _reason(op: object) -> str:
     if isinstance(op, Neuron | Affine) and op.outputs[0].type.encoding == "float":
         return "it computes in floating point: no table or fixed-point form was found for it"
     if isinstance(op, Neuron) and op.type_of(0).encoding == "float":
-        return "its neuron reads floating point: no table or fixed-point form was found for it"
+        return f"it reads floating point: a table of its {len(op.levels)} levels is too large, or depends on two sums"
     if isinstance(op, Spiking) and any(v.type.bits > 31 for v in op.state_inputs):
         return "its membrane is wider than 31 bits"
     return ""

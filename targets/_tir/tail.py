@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from tvm import tirx
 
 from spqc.ir import Op, Value
-from spqc.ir.ops import Add, Affine, Automaton, Bias, Gate, Greater, Neuron, SpatialMask
+from spqc.ir.ops import Add, Affine, Automaton, Bias, CurrentNeuron, Gate, Greater, Integrate, Neuron, SpatialMask
 
 from .automaton import Fired, Rows, advance_automaton
 from .context import Context
 from .fixed import advance_neuron
+from .integer import advance_current, advance_integrate
 from .vector import Expr, bind, broadcast, cast, constant, held, i32, lanes, select
 
 
@@ -49,6 +50,8 @@ class Tail:
             elif isinstance(op, Affine):
                 self._load(op.inputs[1], "int64", channel)
                 self._load(op.inputs[2], "int64", channel)
+            elif isinstance(op, CurrentNeuron) and len(op.inputs) == 4:
+                self._load(op.inputs[3], "int32", channel)
             elif isinstance(op, Automaton):
                 self.rows = Rows.load(self.context, op, self.dtype, channel)
                 if "direction" in op.reads:
@@ -67,6 +70,10 @@ class Tail:
                 return self._automaton(op, x, spot, states[0])
             if isinstance(op, Neuron):
                 return advance_neuron(op, x, states[0])
+            if isinstance(op, Integrate):
+                return advance_integrate(op, x, states[0])
+            if isinstance(op, CurrentNeuron):
+                return advance_current(op, x, states, self.vectors[op.inputs[3].name] if len(op.inputs) == 4 else None)
             x = held(self._step(op, x, spot), result_dtype(op, self.dtype))
         return Fired(x)
 

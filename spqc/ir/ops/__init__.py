@@ -2,6 +2,7 @@
 
 from .attention import Attention
 from .automaton import Automaton
+from .integrate import CurrentNeuron, Integrate
 from .matrix import Conv, Conv1d, Conv2d, Conv3d, Linear
 from .neuron import Neuron
 from .pointwise import Add, Affine, Bias, Flatten, Gate, Greater, Repeat, Reshape, SpatialMask
@@ -18,10 +19,12 @@ __all__ = [
     "Conv1d",
     "Conv2d",
     "Conv3d",
+    "CurrentNeuron",
     "Flatten",
     "Gate",
     "GlobalSum",
     "Greater",
+    "Integrate",
     "Linear",
     "MaxPool",
     "Neuron",

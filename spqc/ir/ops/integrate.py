@@ -1,0 +1,110 @@
+"""Neurons whose membranes are integers: leaky integration in fixed point, and Loihi's pair of current and voltage."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from ..fixed_point import Compartment, Fire, Integration, Overflow, Reset, Rounding
+from ..types import Array, Type
+from .pointwise import per_channel
+from .spiking import Spiking
+
+
+@dataclass(frozen=True)
+class Integrate(Spiking):
+    """A leaky integrator in fixed point (ACE-SNN, Q-SpiNN); `Integration` says what the attributes mean.
+
+    The state is the membrane U itself, a signed integer; its width is where sums wrap or saturate.
+    """
+
+    leak: int = 1
+    leak_shift: int = 0
+    shift: int = 0
+    threshold: int = 1
+    fire: Fire = "gt"
+    reset: Reset = "soft"
+    rounding: Rounding = "truncate"
+    overflow: Overflow = "saturate"
+    name: ClassVar[str] = "integrate"
+
+    @property
+    def numbers(self) -> Integration:
+        """Return the attributes with the width of the state."""
+        return Integration(
+            self.type_of(1).bits,
+            self.leak,
+            self.leak_shift,
+            self.shift,
+            self.threshold,
+            self.fire,
+            self.reset,
+            self.rounding,
+            self.overflow,
+        )
+
+    def infer(self) -> tuple[Type, ...]:
+        n, state = self.type_of(0), self.type_of(1)
+        self.need(n.is_integer, f"integrates integers, not {n}")
+        self.need(state == Type("int", state.bits, n.shape), f"keeps signed integers of the shape of {n}, not {state}")
+        leaks = 0 <= self.leak <= 1 << self.leak_shift
+        self.need(leaks, f"leaks a factor in [0, 1], not {self.leak} of 2^{self.leak_shift}")
+        self.need(self.threshold >= 1, f"needs a positive threshold, not {self.threshold}")
+        self.need(_fits(self.leak * 2**state.bits, n, self.shift), "needs more than 62 bits on the way")
+        return Type("spike", 1, n.shape), state
+
+    def evaluate(self, *arrays: Array) -> tuple[Array, ...]:
+        n, membrane = arrays
+        fires, following = self.numbers.advance(n, membrane)
+        return fires.astype(np.int64), following
+
+
+@dataclass(frozen=True)
+class CurrentNeuron(Spiking):
+    """Loihi's neuron of two states, current and voltage; `Compartment` says what the attributes mean.
+
+    The current is kept one bit wider than `bits`, as the wrap can leave it at +2^(bits-1). A fourth operand is a bias,
+    one integer a channel, that the voltage gains at each step.
+    """
+
+    current_leak: int = 0
+    leak: int = 2048
+    leak_shift: int = 12
+    shift: int = 6
+    threshold: int = 64
+    bits: int = 24
+    memory: ClassVar[int] = 2
+    name: ClassVar[str] = "current_neuron"
+
+    @property
+    def numbers(self) -> Compartment:
+        return Compartment(self.current_leak, self.leak, self.leak_shift, self.shift, self.threshold, self.bits)
+
+    def infer(self) -> tuple[Type, ...]:
+        n, current, voltage = (self.type_of(i) for i in range(3))
+        self.need(n.is_integer, f"integrates integers, not {n}")
+        wanted = Type("int", self.bits + 1, n.shape), Type("int", self.bits, n.shape)
+        self.need((current, voltage) == wanted, f"keeps {wanted[0]} and {wanted[1]}, not {current} and {voltage}")
+        leaks = 0 <= self.current_leak <= 1 << self.leak_shift and 0 <= self.leak <= 1 << self.leak_shift
+        self.need(leaks, f"leaks factors in [0, 1], not {self.current_leak} and {self.leak} of 2^{self.leak_shift}")
+        self.need(self.threshold >= 0, f"needs a threshold of 0 or more, not {self.threshold}")
+        self.need(len(self.inputs) in (3, 4), "reads a sum, two states and perhaps a bias")
+        if len(self.inputs) == 4:
+            bias = self.type_of(3)
+            fits = bias.is_integer and bias.shape == n.shape[:1] and bias.bits <= 32
+            self.need(fits, f"adds one integer of at most 32 bits to each channel, not {bias}")
+        self.need(_fits(2 ** (self.leak_shift + self.bits), n, self.shift), "needs more than 62 bits on the way")
+        return Type("spike", 1, n.shape), current, voltage
+
+    def evaluate(self, *arrays: Array) -> tuple[Array, ...]:
+        n, current, voltage = arrays[:3]
+        bias = per_channel(arrays[3], n) if len(arrays) == 4 else np.int64(0)
+        fires, u, v = self.numbers.advance(n, current, voltage, bias)
+        return fires.astype(np.int64), u, v
+
+
+def _fits(product: int, n: Type, shift: int) -> bool:
+    """Return whether a product and the shifted input stay within 62 bits."""
+    return product.bit_length() <= 62 and n.bits + max(shift, 0) <= 62
