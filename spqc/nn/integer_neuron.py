@@ -49,7 +49,7 @@ class IntegerNeuron(nn.Module):
     def leak_count(self, bits: int) -> int:
         """Return the leak as a fraction of 2^bits."""
         leak: float = min(max(self.leak_factor.item(), 0.0), 1.0)
-        return round(leak * 2**bits)
+        return round(leak * 2.0**bits)
 
     def _rounded(self, unit: float, bits: int) -> tuple[Tensor, Tensor]:
         """Return (leak, threshold) as the evaluation has them; gradients pass straight through."""

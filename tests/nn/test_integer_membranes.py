@@ -264,7 +264,8 @@ def test_neurons_without_weights_and_convolutions_along_other_axes(membrane: str
         {"op": "linear", "out": 4},
     ]
     options = {"membrane": membrane, "weight_grid": "q2.3", "threshold": 0.5, "leak": 0.8, "batch_norm": "none"}
-    net = models.create("sequential", in_shape=(2, 5, 4, 4), classes=4, steps=4, layers=layers, input="spikes", **options)
+    shape = {"in_shape": (2, 5, 4, 4), "classes": 4, "steps": 4, "input": "spikes"}
+    net = models.create("sequential", layers=layers, **shape, **options)
     assert_exact(net)
 
 

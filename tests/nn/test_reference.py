@@ -143,9 +143,9 @@ def assert_equal(net: Any, seed: int = 0, samples: int = 6) -> None:
                     np.testing.assert_array_equal(found.numpy(), expected)
             codes = spikes
         elif isinstance(layer, SumPool2d):
-            codes = windows(codes, layer.kernel, layer.stride).sum(axis=(-1, -2))
+            codes = windows(codes, layer.window.kernel[0], layer.window.stride[0]).sum(axis=(-1, -2))
         elif isinstance(layer, MaxPool2d):
-            codes = windows(codes, layer.kernel, layer.stride).max(axis=(-1, -2))
+            codes = windows(codes, layer.window.kernel[0], layer.window.stride[0]).max(axis=(-1, -2))
         else:
             codes = codes.reshape(*codes.shape[:2], -1)
         signals.append(codes)
@@ -228,7 +228,7 @@ def test_a_convolution_is_exact_at_the_edge_of_float32() -> None:
     from spqc.nn.signal import Signal
     from spqc.nn.synapse import ConvGeometry, Synapse, SynapseOptions
 
-    synapse = Synapse(Signal((64, 8, 8), 1 / 256, 255), 32, ConvGeometry((3, 3), padding=(1, 1)), SynapseOptions())
+    synapse = Synapse(Signal((64, 8, 8), 1 / 256, 255), 32, ConvGeometry((3, 3), (1, 1), (1, 1)), SynapseOptions())
     with torch.no_grad():
         synapse.weight.normal_(0, 1, generator=torch.Generator().manual_seed(0))
     codes = np.random.default_rng(0).integers(0, 256, (4, 64, 8, 8))
