@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from spqc.errors import UsageError
 from spqc.nn import axes
 from spqc.nn.layers import SpikingLayer
 from spqc.nn.network import SpikingNetwork
@@ -20,6 +21,7 @@ from spqc.nn.twin import ReluTwin
 from .evaluation import exactly
 from .loop import Session, Stage, fit
 from .objective import Objective
+from .tasks import Classification
 
 _SAMPLES = 512
 _LEAST_THRESHOLD = 2.0**-6
@@ -41,12 +43,14 @@ class CnnObjective(nn.Module):
 def train_ace(session: Session) -> None:
     """Run the three steps; a resumed session goes on in the one it was in."""
     network, recipe = session.network, session.settings.recipe
+    if not isinstance(session.task, Classification):
+        raise UsageError("the ACE flow trains classifiers", hint="choose another preset, e.g. --preset quant")
     twin = ReluTwin(network)
     if session.resumed is None or session.resumed.stage != _FINE:
         fit(session, Stage("cnn", CnnObjective(twin), twin, recipe.cnn_epochs, recipe.cnn_rate, chooses=False))
         codes, _ = session.data.arrays(slice(0, _SAMPLES))
         set_thresholds(network, codes, recipe.percentile, recipe.factor)
-    fit(session, Stage(_FINE, Objective(network, recipe), network, recipe.epochs, recipe.learning_rate))
+    fit(session, Stage(_FINE, Objective(network, session.task, recipe), network, recipe.epochs, recipe.learning_rate))
 
 
 def set_thresholds(network: SpikingNetwork, x: Any, percentile: float, factor: float) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ from .data import DataSet
 from .processes import Processes
 
 Codes = npt.NDArray[np.uint8]
+Targets = Callable[[DataSet, npt.NDArray[np.int64], Any], Tensor]
 
 
 @dataclass
@@ -64,16 +65,16 @@ class Order:
 
 
 def training_batches(
-    data: DataSet, order: Order, size: int, kind: str, processes: Processes, workers: int
+    data: DataSet, order: Order, size: int, kind: str, processes: Processes, workers: int, targets: Targets
 ) -> Iterator[tuple[Codes, Tensor]]:
-    """Yield (codes, labels) of the rest of this epoch; who takes them counts `order.batch` up after each."""
+    """Yield (codes, targets) of the rest of this epoch; who takes them counts `order.batch` up after each."""
     permutation = order.permutation(len(data))
     chosen = [permutation[start : start + size] for start in range(0, len(data), size)][order.batch :]
-    for whole, (codes, labels) in zip(
-        chosen, _load(data, [processes.share(part) for part in chosen], workers), strict=True
+    for whole, (codes, learned) in zip(
+        chosen, _load(data, [processes.share(part) for part in chosen], workers, targets), strict=True
     ):
         moves = augment.draw(kind, order.generator, len(whole))
-        yield augment.apply(kind, codes, processes.share(moves)), labels
+        yield augment.apply(kind, codes, processes.share(moves)), learned
 
 
 def evaluation_batches(
@@ -81,7 +82,12 @@ def evaluation_batches(
 ) -> Iterator[tuple[Codes, Tensor]]:
     """Yield (codes, labels) of every sample of this process's part, in order."""
     own = np.arange(len(data))[processes.rank :: processes.count]
-    yield from _load(data, [own[start : start + size] for start in range(0, len(own), size)], workers)
+    yield from _load(data, [own[start : start + size] for start in range(0, len(own), size)], workers, classes)
+
+
+def classes(data: DataSet, indices: npt.NDArray[np.int64], labels: Any) -> Tensor:
+    """Return the labels of samples as a tensor: what a classifier learns."""
+    return torch.from_numpy(np.asarray(labels, np.int64))
 
 
 def batch_count(data: DataSet, size: int) -> int:
@@ -101,19 +107,21 @@ def held_out(data: DataSet, share: float, seed: int) -> tuple[DataSet, DataSet |
 class _Batches(torch.utils.data.Dataset[Any]):
     """A data set whose items are whole batches, for torch's loader."""
 
-    def __init__(self, data: DataSet, parts: Sequence[npt.NDArray[np.int64]]) -> None:
-        self.data, self.parts = data, parts
+    def __init__(self, data: DataSet, parts: Sequence[npt.NDArray[np.int64]], targets: Targets) -> None:
+        self.data, self.parts, self.targets = data, parts, targets
 
     def __len__(self) -> int:
         return len(self.parts)
 
     def __getitem__(self, index: int) -> tuple[Codes, Tensor]:
         codes, labels = self.data.arrays(self.parts[index])
-        return codes, torch.from_numpy(np.asarray(labels, np.int64))
+        return codes, self.targets(self.data, self.parts[index], labels)
 
 
-def _load(data: DataSet, parts: Sequence[npt.NDArray[np.int64]], workers: int) -> Iterator[tuple[Codes, Tensor]]:
-    batches = _Batches(data, parts)
+def _load(
+    data: DataSet, parts: Sequence[npt.NDArray[np.int64]], workers: int, targets: Targets
+) -> Iterator[tuple[Codes, Tensor]]:
+    batches = _Batches(data, parts, targets)
     if workers == 0:
         return (batches[index] for index in range(len(batches)))
     return iter(DataLoader(batches, batch_size=None, num_workers=workers, collate_fn=_as_is))

@@ -12,7 +12,7 @@ from .objective import Objective
 def train_spiking(session: Session) -> None:
     """Train the spiking network from its first weights."""
     recipe = session.settings.recipe
-    objective = Objective(session.network, recipe)
+    objective = Objective(session.network, session.task, recipe)
     fit(session, Stage("training", objective, session.network, recipe.epochs, recipe.learning_rate))
 
 

@@ -20,11 +20,11 @@ from spqc.nn.network import SpikingNetwork
 from . import state
 from .batches import Order, batch_count, training_batches
 from .data import DataSet
-from .evaluation import accuracy
 from .processes import Processes
 from .progress import Logs, Progress
 from .settings import Settings
 from .state import Files, Snapshot
+from .tasks import Task
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,8 @@ class Stage:
 class Session:
     """What all stages share.
 
-    judge: the samples that choose the best epoch, and what they are called; files: None writes nothing;
+    judge: the samples that choose the best epoch, and what they are called; task: what the network is for;
+    files: None writes nothing;
     save_seconds: how much work a kill may cost, beside the end of every epoch, where the state is always saved.
     """
 
@@ -55,6 +56,7 @@ class Session:
     data: DataSet
     judge: DataSet
     judged_by: str
+    task: Task
     processes: Processes
     device: str
     files: Files | None = None
@@ -109,8 +111,8 @@ class _Loop:
         """Train the rest of an epoch, judge it, and save."""
         session, losses = self.session, []
         self.stage.objective.train()
-        for codes, labels in self._batches():
-            losses.append(self._update(codes, labels))
+        for codes, targets in self._batches():
+            losses.append(self._update(codes, targets))
             self.order.batch += 1
             rate = float(self.optimiser.param_groups[0]["lr"])
             self.progress.batch(self.step, float(losses[-1]) if self.logs.wanted else None, rate)
@@ -124,17 +126,23 @@ class _Loop:
     def _batches(self) -> Any:
         session, recipe = self.session, self.session.settings.recipe
         return training_batches(
-            session.data, self.order, recipe.batch, recipe.augment, session.processes, session.workers
+            session.data,
+            self.order,
+            recipe.batch,
+            recipe.augment,
+            session.processes,
+            session.workers,
+            session.task.targets,
         )
 
-    def _update(self, codes: Any, labels: Tensor) -> Tensor:
+    def _update(self, codes: Any, targets: Tensor) -> Tensor:
         session, recipe = self.session, self.session.settings.recipe
         _seed_noise(session.settings.seed, self.step, session.processes.rank)
         kind = session.device.partition(":")[0]
         half = torch.float16 if kind == "cuda" else torch.bfloat16
         self.optimiser.zero_grad()
         with torch.autocast(kind, dtype=half, enabled=session.settings.amp):
-            loss: Tensor = self.objective(codes, labels.to(session.device))
+            loss: Tensor = self.objective(codes, targets.to(session.device))
         self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
         if recipe.clip_norm is not None:
             self.scaler.unscale_(self.optimiser)
@@ -149,8 +157,9 @@ class _Loop:
         session, stage = self.session, self.stage
         session.processes.align(session.network)
         stage.judged.eval()
-        reached = accuracy(stage.judged, session.judge, session.processes)
-        self.progress.epoch(self.step, self.order.epoch, session.judged_by, reached, _thresholds(session.network))
+        reached = session.task.score(stage.judged, session.judge, session.processes)
+        measured = f"{session.judged_by} {session.task.measure}"
+        self.progress.epoch(self.step, self.order.epoch, measured, reached, _thresholds(session.network))
         if stage.chooses and reached > session.best:
             session.best, session.best_epoch = reached, self.order.epoch
             if session.files is not None and session.processes.first:

@@ -1,4 +1,4 @@
-"""What a training minimises, as a module: codes and labels in, a loss out."""
+"""What a training minimises, as a module: codes and targets in, a loss out."""
 
 from __future__ import annotations
 
@@ -7,28 +7,29 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from spqc.nn import losses, sparsity
+from spqc.nn import sparsity
 from spqc.nn.layers import Record
 from spqc.nn.network import SpikingNetwork
 
 from .recipes import Recipe
+from .tasks import Task
 
 
 class Objective(nn.Module):
-    """The TET loss of a spiking network, with the penalties of the recipe."""
+    """The loss of a spiking network in its task, with the penalties of the recipe."""
 
-    def __init__(self, network: SpikingNetwork, recipe: Recipe) -> None:
+    def __init__(self, network: SpikingNetwork, task: Task, recipe: Recipe) -> None:
         super().__init__()
-        self.network, self.recipe = network, recipe
+        self.network, self.task, self.recipe = network, task, recipe
 
-    def forward(self, codes: Any, labels: Tensor) -> Tensor:
-        """Return the loss of codes [N, ...] and labels [N]."""
+    def forward(self, codes: Any, targets: Tensor) -> Tensor:
+        """Return the loss of codes [N, ...] and what they teach [N, ...]."""
         if self.recipe.gate_target is None:
             logits, records = self.network(codes), []
         else:
             seen = self.network.observe(codes)
             logits, records = seen.logits, list(seen.layers.values())
-        loss = losses.tet(logits.float(), labels, regulariser=self.recipe.regulariser)
+        loss = self.task.loss(logits, targets)
         density = sparsity.penalty(self.network)
         if density is not None:
             loss = loss + self.recipe.sparsity_weight * density

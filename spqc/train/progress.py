@@ -27,10 +27,10 @@ class Progress:
             self.logs.write(f"{self.stage}/loss", loss, step)
             self.logs.write(f"{self.stage}/learning rate", rate, step)
 
-    def epoch(self, step: int, epoch: int, which: str, accuracy: float, more: dict[str, float]) -> None:
-        """Show the accuracy after an epoch."""
-        self.bar.set_postfix_str(f"epoch {epoch}, {which} accuracy {accuracy:.4f}")
-        self.logs.write(f"{self.stage}/{which} accuracy", accuracy, step)
+    def epoch(self, step: int, epoch: int, measured: str, score: float, more: dict[str, float]) -> None:
+        """Show what was measured after an epoch."""
+        self.bar.set_postfix_str(f"epoch {epoch}, {measured} {score:.4f}")
+        self.logs.write(f"{self.stage}/{measured}", score, step)
         for name, value in more.items():
             self.logs.write(f"{self.stage}/{name}", value, step)
 

@@ -79,11 +79,15 @@ _RANGES = (
 
 @dataclass(frozen=True)
 class Row:
-    """The recipe of the models and data sets whose names match the two patterns; the first row that matches counts."""
+    """The recipe of the models and data sets whose names match the two patterns; the first row that matches counts.
+
+    preset: what a network is made of unless told.
+    """
 
     model: str
     data: str
     recipe: Recipe
+    preset: str = "quant"
 
 
 _EVENTS = Recipe(
@@ -127,8 +131,8 @@ TABLE: tuple[Row, ...] = (
         ),
     ),
     Row("yolov2", "*", dataclasses.replace(_EVENTS, source="paper", network={"weight_bits": 4, "steps": 1})),
-    Row("cnn-3d", "*", _ACE),
-    Row("cnn-32h", "*", _ACE),
+    Row("cnn-3d", "*", _ACE, "ace"),
+    Row("cnn-32h", "*", _ACE, "ace"),
     Row("*", "synthetic*", Recipe("ours", learning_rate=3e-3, epochs=20, batch=32)),
     Row("*", "*", Recipe("paper", network={"weight_bits": 4})),
 )
@@ -142,18 +146,20 @@ DEFAULT_DATA: tuple[tuple[str, str], ...] = (
     ("spikformer-8*", "imagenet"),
     ("spikformer*", "cifar10"),
     ("yolov2", "gen1"),
-    ("cnn-*", "indian-pines"),
+    ("cnn-3d", "indian-pines"),
+    ("cnn-32h", "indian-pines{patch=3}"),
     ("spike-train", "synthetic-events"),
 )
 
 
-def recipe(model: str, data: str) -> Recipe:
-    """Return the recipe of a model on a data set."""
-    return next(row.recipe for row in TABLE if fnmatchcase(model, row.model) and fnmatchcase(data, row.data))
+def row(model: str, data: str) -> Row:
+    """Return the row of a model on a data set, which may come with its options."""
+    name = data.partition("{")[0]
+    return next(row for row in TABLE if fnmatchcase(model, row.model) and fnmatchcase(name, row.data))
 
 
 def default_data(model: str) -> str:
-    """Return the data set that a model is trained on unless told. Raises UsageError where there is none."""
+    """Return the data set, with options, that a model is trained on unless told. Raises UsageError without one."""
     for pattern, data in DEFAULT_DATA:
         if fnmatchcase(model, pattern):
             return data

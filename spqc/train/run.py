@@ -16,11 +16,12 @@ from spqc.nn import checkpoint, models
 
 from . import flows, processes, recipes, settings, source, state
 from .batches import held_out
-from .evaluation import LayerReport, accuracy, layer_reports
+from .evaluation import LayerReport, layer_reports
 from .loop import Session
 from .processes import Processes
 from .settings import Settings
 from .state import Files
+from .tasks import Classification
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ def train(
     *,
     data: str | None = None,
     root: str | os.PathLike[str] | None = None,
-    preset: str = "quant",
+    preset: str | None = None,
     options: Mapping[str, Any] | None = None,
     epochs: int | None = None,
     batch: int | None = None,
@@ -72,7 +73,8 @@ def train(
 ) -> TrainReport:
     """Train the model `name` and write a checkpoint to `out`; the same arguments give the same weights.
 
-    data: the name of a data set, with options as in `synthetic-events{steps=4}`; the model's own unless told.
+    data: the name of a data set, with options as in `synthetic-events{steps=4}`; data and preset are the model's own
+    unless told.
     options: fields of the recipe and of the network by name, over those of the preset; see docs/training.md.
     Raises UsageError for an unknown name or preset, OutputError if `out` cannot be written, ModelError if the loss
     is no longer finite.
@@ -87,10 +89,13 @@ def train(
     with _one_thread(), processes.joined(device) as (together, own_device):
         train_set, test_set, facts = source.open_both(named, wanted, None if root is None else Path(root))
         network = models.create(name, **settings.network_options(wanted, facts)).to(own_device)
+        task = Classification(wanted.recipe.regulariser)
         kept, held = held_out(train_set, wanted.recipe.validation, seed)
+        judge, judged_by = (held, "validation") if held else (test_set, "test")
+        logs, resumed = None if log_dir is None else Path(log_dir), _resumed(wanted, files, resume)
         session = Session(
-            wanted, network, kept, held or test_set, "validation" if held else "test", together, own_device, files,
-            None if log_dir is None else Path(log_dir), save_seconds, workers, _resumed(wanted, files, resume),
+            wanted, network, kept, judge, judged_by, task, together, own_device, files, logs, save_seconds, workers,
+            resumed,
         )  # fmt: skip
         flows.FLOWS[wanted.flow](session)
         return _finish(session, train_set, test_set)
@@ -109,8 +114,8 @@ def _finish(session: Session, train_set: Any, test_set: Any) -> TrainReport:
         preset=wanted.preset,
         epochs=wanted.recipe.epochs,
         seed=wanted.seed,
-        train_accuracy=accuracy(network, train_set, together),
-        test_accuracy=accuracy(network, test_set, together),
+        train_accuracy=session.task.score(network, train_set, together),
+        test_accuracy=session.task.score(network, test_set, together),
         best_accuracy=max(session.best, 0.0),
         best_epoch=session.best_epoch,
         chosen_by=session.judged_by,

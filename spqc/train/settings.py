@@ -42,19 +42,21 @@ class Settings:
 RECIPE_NAMES = frozenset(f.name for f in dataclasses.fields(Recipe)) - {"network", "source"}
 
 
-def resolve(model: str, data: str, preset: str, chosen: Mapping[str, Any], **top: Any) -> Settings:
+def resolve(model: str, data: str, preset: str | None, chosen: Mapping[str, Any], **top: Any) -> Settings:
     """Return the settings of a model on a data set: the recipe, the preset over it, and what was chosen over both.
 
     chosen: recipe fields and network options by name; `LAYER.key` overrides `key` of one layer's specification.
     Raises UsageError for an unknown name or a wrong value.
     """
-    words, row = presets.find(preset), recipes.recipe(model, data)
+    row = recipes.row(model, data)
+    preset = row.preset if preset is None else preset
+    words = presets.find(preset)
     own = split(model, chosen)
     try:
-        recipe = dataclasses.replace(row, **{**words.recipe, **own["recipe"]}, network={})
+        recipe = dataclasses.replace(row.recipe, **{**words.recipe, **own["recipe"]}, network={})
     except TypeError as error:
         raise UsageError(f"a value of the recipe has the wrong kind: {error}") from None
-    network = {**row.network, **words.network, **own["network"]}
+    network = {**row.recipe.network, **words.network, **own["network"]}
     return Settings(model, data, preset, flow=words.flow, network=network, recipe=recipe, **top)
 
 

@@ -36,9 +36,7 @@ def test_every_case_can_be_resolved(ablations: Any) -> None:
             settings.resolve(task.model, named.text, case.preset, {**task.options, **case.options, "steps": 4})
 
 
-def test_runs_that_are_there_are_not_repeated(
-    ablations: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_runs_that_are_there_are_not_repeated(ablations: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     ran: list[str] = []
 
     def one(task: Any, case: Any, seed: int) -> dict[str, float]:

@@ -18,7 +18,7 @@ from spqc.errors import ModelError, UsageError
 torch = pytest.importorskip("torch")
 pytest.importorskip("sklearn")
 
-from spqc.train import loop, state, train  # noqa: E402  (torch must be there)
+from spqc.train import loop, state, tasks, train  # noqa: E402  (torch must be there)
 
 ROOT = Path(__file__).parents[2]
 SMALL = {"width": 3, "batch": 200, "augment": "shift"}
@@ -72,7 +72,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ("owner", "name", "calls"),
     [
         (loop._Loop, "_update", 4),  # inside the first epoch
-        (loop, "accuracy", 1),  # after an epoch, before it is judged
+        (tasks, "accuracy", 1),  # after an epoch, before it is judged
         (loop.checkpoint, "save", 1),  # before the best checkpoint is written
         (state, "write_atomic", 9),  # while the state is saved
         (loop._Loop, "_update", 13),  # inside the second epoch
@@ -97,10 +97,17 @@ def test_an_interruption_of_the_last_write_changes_nothing(
 ) -> None:
     from spqc.train import run as runner
 
-    restore = interrupted(monkeypatch, runner.checkpoint, "save", 3)
+    real = runner.checkpoint.save
+
+    def dying(network: Any, path: Path) -> None:
+        if path == tmp_path / "net.pt":
+            raise Killed
+        real(network, path)
+
+    monkeypatch.setattr(runner.checkpoint, "save", dying)
     with pytest.raises(Killed):
         run(tmp_path / "net.pt")
-    restore()
+    monkeypatch.setattr(runner.checkpoint, "save", real)
     run(tmp_path / "net.pt", resume=True)
     assert same(tmp_path / "net.pt", whole)
 

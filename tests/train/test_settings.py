@@ -34,7 +34,7 @@ def test_a_preset_is_a_base_and_additions() -> None:
     ],
 )
 def test_the_published_recipes(model: str, data: str, expected: tuple[object, ...]) -> None:
-    found = recipes.recipe(model, data)
+    found = recipes.row(model, data).recipe
     shown = (found.optimiser, found.learning_rate, found.epochs, found.batch, found.regulariser, found.augment)
     assert (*shown, found.network["weight_bits"], found.network["steps"]) == expected
     assert found.source == "scripts"
@@ -47,10 +47,15 @@ def test_every_model_has_a_recipe_and_all_but_one_a_data_set() -> None:
         if name == "sequential":
             continue
         assert recipes.default_data(name)
-        assert recipes.recipe(name, recipes.default_data(name)).epochs > 0
+        assert recipes.row(name, recipes.default_data(name)).recipe.epochs > 0
     for row in recipes.TABLE:
         assert set(row.recipe.network) <= models.option_names("sequential")
     assert recipes.default_data("digits") in data.available()
+
+
+def test_a_model_has_a_preset_of_its_own() -> None:
+    assert settings.resolve("digits", "digits", None, {}).preset == "quant"
+    assert recipes.row("cnn-3d", "indian-pines{patch=7}").preset == "ace"
 
 
 def test_set_goes_over_the_preset_which_goes_over_the_recipe() -> None:
