@@ -15,12 +15,23 @@ torch = pytest.importorskip("torch")
 from spqc.nn import checkpoint, models  # noqa: E402  (torch must be there)
 from spqc.train import data, source, train  # noqa: E402
 
-SHAPES: dict[str, tuple[int, ...]] = {"vgg7": (2, 32, 32), "vgg11": (2, 32, 32)}
+SHAPES: dict[str, tuple[int, ...]] = {
+    "vgg7": (2, 32, 32),
+    "vgg11": (2, 32, 32),
+    "mobilenet": (2, 48, 48),
+    "yolov2": (2, 111, 143),
+    "cnn-3d": (1, 12, 5, 5),
+    "cnn-32h": (1, 60, 3, 3),
+    "spike-train": (2, 64),
+}
 NARROW: dict[str, dict[str, Any]] = {
     "digits": {"width": 4},
     "spikformer-4-256": {"channels": 16, "depth": 1, "heads": 2},
     "spikformer-4-384": {"channels": 24, "depth": 1, "heads": 3},
     "spikformer-8-512": {"channels": 16, "depth": 1, "heads": 2},
+    "cnn-3d": {},
+    "cnn-32h": {"kernels": 6, "hidden": 16},
+    "spike-train": {"width": 8, "hidden": 16},
 }
 OWN_TEST = ("sequential",)  # tests/train/test_running.py
 
