@@ -19,12 +19,13 @@ _PUBLIC = {
     "load": "load",
     "opt": "opt",
     "run": "run",
+    "tune": "tune",
     "verify": "verify",
 }
 
 __all__ = [
     "Artifact", "BenchReport", "Inspection", "VerifyReport", "__version__", "bench", "compile", "doctor", "inspect",
-    "load", "opt", "run", "verify",
+    "load", "opt", "run", "tune", "verify",
 ]  # fmt: skip
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
         load,
         opt,
         run,
+        tune,
         verify,
     )
 

@@ -14,11 +14,12 @@ import numpy.typing as npt
 
 from spqc import pipeline, registry
 from spqc.analysis import Analysis, Question, analyze_model, require_name
+from spqc.arrays import read_array
 from spqc.benchmark import BenchReport, measure_artifact
 from spqc.catalogue import Entry, entries
 from spqc.compiler import compile_model
 from spqc.contracts import Target
-from spqc.errors import InputError, UsageError
+from spqc.errors import UsageError
 from spqc.files import write_atomic
 from spqc.health import Diagnosis, diagnose
 from spqc.inspection import Inspection, inspect_path
@@ -27,12 +28,15 @@ from spqc.options import fields_of, format_value, split_call
 from spqc.runtime.samples import random_codes
 from spqc.runtime.session import Artifact, Logits
 from spqc.sources import data_set, inputs_for, read_model
+from spqc.tuning.driver import TuneReport
+from spqc.tuning.fit import FitReport
+from spqc.tuning.session import fit, tune
 from spqc.verification import VerifyReport, verify_model
 
 __all__ = [
-    "Analysis", "Artifact", "BenchReport", "Diagnosis", "Entry", "Inspection", "RunReport", "VerifyReport", "analyze",
-    "bench", "classify", "compile", "data_set", "doctor", "inspect", "list_", "load", "opt", "opt_file", "read_array",
-    "run", "save_array", "train", "verify",
+    "Analysis", "Artifact", "BenchReport", "Diagnosis", "Entry", "FitReport", "Inspection", "RunReport", "TuneReport",
+    "VerifyReport", "analyze", "bench", "classify", "compile", "data_set", "doctor", "fit", "inspect", "list_", "load",
+    "opt", "opt_file", "read_array", "run", "save_array", "train", "tune", "verify",
 ]  # fmt: skip
 
 
@@ -44,16 +48,17 @@ def compile(
     out: str | Path | None = None,
     dump: str | Path | None = None,
     calibrate: npt.ArrayLike | str | Path | None = None,
+    records: str | Path | None = None,
 ) -> Artifact:
     """Compile a model - a path, a live network or a graph - for a target such as `llvm{threads=2}`.
 
     passes: a pipeline text instead of the target's own, where `default` stands for it. out: also write the artifact.
     dump: a folder for the graph after every pass. calibrate: inputs (or their .npy file) that show how often neurons
-    spike, so that the target can choose its kernels; without them it assumes typical rates.
+    spike, so that the target can choose its kernels; without them it assumes typical rates. records: the file of
+    tuning records to choose by, instead of the one that `tune` writes by default; `none` for none.
     Raises ModelError, UsageError, InputError or OutputError.
     """
-    shown = read_array(calibrate) if isinstance(calibrate, str | Path) else calibrate
-    artifact = compile_model(model, target, passes, None if dump is None else Path(dump), shown)
+    artifact = compile_model(model, target, passes, None if dump is None else Path(dump), calibrate, records)
     if out is not None:
         artifact.save(out)
     return artifact
@@ -250,19 +255,6 @@ def train(name: str = "digits", *, out: str | Path, assignments: tuple[str, ...]
         ) from None
     chosen = {**read_assignments(assignments), **(options.pop("options", None) or {})}
     return run_training(name, out=str(out), options=chosen, **options)
-
-
-def read_array(path: str | Path) -> Array:
-    """Return the array in a .npy file; never unpickles. InputError for anything else."""
-    hint = "save inputs with numpy.save(path, array)"
-    try:
-        with Path(path).open("rb") as file:
-            found = np.lib.format.read_array(file, allow_pickle=False)
-    except FileNotFoundError:
-        raise InputError("there is no such file", str(path), hint) from None
-    except (OSError, ValueError, EOFError, MemoryError, SyntaxError, TypeError) as error:
-        raise InputError(f"this is not a readable .npy file: {error}", str(path), hint) from None
-    return np.asarray(found)
 
 
 def _opened(artifact: Artifact | str | Path) -> Artifact:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from spqc.ir import Array, Graph, Value, interpret
-from spqc.ir.ops import Conv2d, Linear
+from spqc.ir.ops import Conv, Linear
 from spqc.runtime.observe import named_inputs
 
 SAMPLES = 8  # of the user's data are run in the interpreter: shares of thousands of neurons settle fast
@@ -17,7 +17,7 @@ def measure_chances(graph: Graph, codes: Array) -> dict[str, tuple[float, ...]]:
 
     codes: inputs [N, T, ...]; at most SAMPLES of them, spread over the whole, are run.
     """
-    wanted = {op.inputs[0].name for op in graph.ops if isinstance(op, Conv2d | Linear)}
+    wanted = {op.inputs[0].name for op in graph.ops if isinstance(op, Conv | Linear)}
     counts: dict[str, Array] = {}
 
     def count(_step: int, value: Value, array: Array) -> None:

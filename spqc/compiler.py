@@ -9,16 +9,15 @@ from typing import Any
 import numpy.typing as npt
 
 from spqc import pipeline, registry
-from spqc.calibration import measure_chances
-from spqc.contracts import Advice, Target
-from spqc.errors import GraphError, InputError, ModelError, UsageError
+from spqc.contracts import Target
+from spqc.errors import GraphError, ModelError, UsageError
 from spqc.ir import Graph
 from spqc.ir.program import Program
 from spqc.options import format_call
 from spqc.runtime.artifact import Contents
-from spqc.runtime.observe import input_format
 from spqc.runtime.session import Artifact
 from spqc.sources import Model, read_model
+from spqc.tuning.advice import advice_for
 
 
 def compile_model(
@@ -26,7 +25,8 @@ def compile_model(
     target: str | Target = "llvm",
     passes: str | None = None,
     dump: Path | None = None,
-    calibrate: npt.ArrayLike | None = None,
+    calibrate: npt.ArrayLike | str | Path | None = None,
+    records: str | Path | None = None,
 ) -> Artifact:
     """Return the artifact of a model; see `spqc.api.compile`."""
     chosen = target_of(target)
@@ -34,7 +34,7 @@ def compile_model(
     text = pipeline.expand(chosen.pipeline() if passes is None else passes, {"default": chosen.pipeline()})
     graph, log = _optimise(read, chosen, text, dump)
     programs = lowered(graph, chosen, dump)
-    binary = chosen.build_advised(graph, programs, _advice(graph, calibrate))
+    binary = chosen.build_advised(graph, programs, advice_for(graph, calibrate, records))
     source = {"model": Path(read.source.label).name, "sha256": read.graph.digest()}
     contents = Contents(
         format_call(chosen.name, chosen),
@@ -57,16 +57,6 @@ def optimised(model: Any, target: str | Target = "llvm") -> Graph:
 def lowered(graph: Graph, target: str | Target = "llvm", dump: Path | None = None) -> dict[str, Program]:
     """Return the lowered forms that a target wants of an optimised graph."""
     return {name: _lower(graph, name, way, dump) for name, way in target_of(target).lowerings().items()}
-
-
-def _advice(graph: Graph, calibrate: npt.ArrayLike | None) -> Advice:
-    """Return what a target may choose by; `calibrate` are inputs as the user has them, [N, T, ...] or [N, ...]."""
-    if calibrate is None:
-        return Advice()
-    codes = input_format(graph).to_codes(calibrate, graph.inputs[0].type.shape, graph.steps)
-    if len(codes) == 0:
-        raise InputError("there are no samples to calibrate with", hint="give inputs [N, T, ...] or [N, ...], N >= 1")
-    return Advice(measure_chances(graph, codes))
 
 
 def target_of(target: str | Target) -> Target:

@@ -6,7 +6,7 @@ A plug-in is one module (or, for a target, one package) that defines `PLUGIN = <
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from spqc.errors import UsageError
 from spqc.ir.graph import Graph
 from spqc.ir.program import Program
 from spqc.ir.types import Array
@@ -97,13 +98,69 @@ class Binary:
 
 
 @dataclass(frozen=True)
+class Finding:
+    """One way to compute a kernel that was measured before: nanoseconds of one sample, and the day."""
+
+    strategy: str
+    settings: Mapping[str, int]
+    time_ns: float
+    date: str
+
+
+@dataclass(frozen=True)
 class Advice:
     """What was measured before, for a target that chooses by it.
 
     `chances`: for each value that a weighted sum reads, the share of every code 0, 1, ... on the user's data.
+    `findings`: for each key of a kernel, what was measured of it, the fastest first.
+    `rates`: for each CPU, strategy and feature, fitted nanoseconds.
     """
 
     chances: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    findings: Mapping[str, tuple[Finding, ...]] = field(default_factory=dict)
+    rates: Mapping[str, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One way to compute a kernel: what it does, counted, and the nanoseconds that it should take."""
+
+    strategy: str
+    settings: Mapping[str, int]
+    predicted_ns: float
+    features: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One kernel to tune: its name in the records, its layer, every candidate, and the one taken without records."""
+
+    key: str
+    layer: str
+    candidates: tuple[Candidate, ...]
+    own: Candidate
+
+
+class Tuner(ABC):
+    """Measures the kernels of one network on this machine, whose processor is `cpu`."""
+
+    cpu: str
+
+    @abstractmethod
+    def jobs(self) -> Sequence[Job]:
+        """Return the kernels that differ, each once."""
+
+    @abstractmethod
+    def measure(self, job: Job, candidates: Sequence[Candidate]) -> Iterator[tuple[Candidate, float]]:
+        """Yield each candidate with the nanoseconds of one sample."""
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """A network whose layer `measured` teaches a cost function, at several shares of input codes that are not 0."""
+
+    graph: Graph
+    densities: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -131,6 +188,14 @@ class Target(ABC):
     def build_advised(self, graph: Graph, programs: Mapping[str, Program], advice: Advice) -> Binary:
         """Like `build`, with measurements to choose by; a target that chooses nothing needs none."""
         return self.build(graph, programs)
+
+    def tuner(self, graph: Graph, programs: Mapping[str, Program], advice: Advice) -> Tuner:
+        """Return what measures this target's kernels; UsageError where it has nothing to tune."""
+        raise UsageError(f"target '{self.name}' has nothing to tune", hint="`spqc tune` serves the target llvm")
+
+    def lessons(self) -> Sequence[Lesson]:
+        """Return networks to fit the cost function with; UsageError where the target has none."""
+        raise UsageError(f"target '{self.name}' has no cost function", hint="`spqc tune --fit` serves the target llvm")
 
     @classmethod
     @abstractmethod

@@ -13,7 +13,7 @@ DRIVERS = tuple(
     f"spqc.{name}"
     for name in (
         "analysis", "api", "calibration", "cli", "compiler", "sources", "verification", "benchmark", "inspection",
-        "catalogue", "health", "pipeline", "registry", "report",
+        "catalogue", "health", "pipeline", "registry", "report", "tuning",
     )
 )  # fmt: skip
 RUNTIME = "spqc.runtime"

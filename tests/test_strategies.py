@@ -11,6 +11,7 @@ from random_graphs import Maker, random_codes
 from test_llvm import check, needs_v3, one_layer
 
 import spqc
+from spqc.contracts import Candidate
 from spqc.errors import UsageError
 from spqc.ir import Builder, Graph, Type, Value, ops
 from spqc.ir.types import state_type
@@ -24,7 +25,7 @@ from spqc.targets._tir.context import Machine  # noqa: E402
 from spqc.targets._tir.strategies.events import format_of  # noqa: E402
 from spqc.targets._tir.strategy import Site  # noqa: E402
 from spqc.targets.llvm.compile import machine_target  # noqa: E402
-from spqc.targets.llvm.measure import Bench, Candidate  # noqa: E402
+from spqc.targets.llvm.measure import Bench  # noqa: E402
 
 NAMES = sorted(strategies())
 
@@ -205,6 +206,6 @@ def test_settings_of_events_are_exact(settings: dict[str, int]) -> None:
     one = next(s for s in sites(CASES["wide rows"][0]) if s.region.kernel.ops[0].origin.startswith("second"))
     target, features = machine_target("host")
     here = replace(one, machine=Machine(frozenset(features)))
-    bench = Bench(here, [Candidate("dense", {}), Candidate("events", settings)], target)
+    bench = Bench(here, [Candidate("dense", {}, 1), Candidate("events", settings, 1)], target)
     np.testing.assert_array_equal(bench.result(0), bench.result(1))
     assert bench.result(0).any()

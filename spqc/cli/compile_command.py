@@ -18,6 +18,7 @@ from . import shared
 @click.option("--passes", metavar="PIPELINE", help="Passes instead of the target's own; `default` stands for those.")
 @click.option("--dump", metavar="FOLDER", help="Write the graph after every pass into this folder.")
 @click.option("--calibrate", metavar="X.npy", help="Inputs that show how often neurons spike, to choose kernels by.")
+@click.option("--records", metavar="FILE", help="Tuning records to choose kernels by; `none` for none.")
 @shared.as_json
 def command(
     model: str,
@@ -26,13 +27,18 @@ def command(
     passes: str | None,
     dump: str | None,
     calibrate: str | None,
+    records: str | None,
     as_json: bool,
 ) -> None:
     """Compile MODEL into one artifact that runs fast and exactly."""
     from spqc import api
 
     path = Path(output or Path(model).with_suffix(".spqc").name)
-    artifact = api.compile(model, target, passes=passes, out=path, dump=dump, calibrate=calibrate)
+    artifact = api.compile(model, target, passes=passes, out=path, dump=dump, calibrate=calibrate, records=records)
+    tuned = artifact.contents.report.get("tuning")
+    if tuned is not None:
+        whole = tuned["hits"] + tuned["misses"]
+        click.echo(f"tuning records: {tuned['hits']} of {whole} kernels found, {tuned['misses']} predicted", err=True)
     found = {
         "model": model,
         "target": artifact.target,

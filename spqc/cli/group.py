@@ -16,6 +16,7 @@ COMMANDS: dict[str, str] = {
     "inspect": "Show what a model or an artifact holds.",
     "analyze": "Account for a network: memory, operations, energy, activity, as the papers count.",
     "bench": "Measure an artifact, and the framework beside it.",
+    "tune": "Measure the kernels of a model on this machine, for `compile` to choose by.",
     "train": "Train a model on a known data set.",
     "opt": "Run passes over a graph and print it.",
     "list": "List plug-ins, operators, models, data or presets.",

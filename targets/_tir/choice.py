@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pkgutil
+from collections.abc import Sequence
 from functools import cache
 from importlib import import_module
 
-from spqc.contracts import Advice
+from spqc.contracts import Advice, Finding
 from spqc.errors import UsageError
 from spqc.ir.program import Kernel, Program
 from spqc.options import nearest
@@ -16,6 +17,8 @@ from .constants import Constants
 from .context import Machine
 from .density import assumed, measured
 from .geometry import is_wide, region
+from .key import key_of
+from .rates import rates_for
 from .strategy import Choice, Settings, Site, Strategy
 
 AUTO = "auto"
@@ -42,7 +45,7 @@ def choose_all(
 ) -> dict[str, Choice]:
     """Return the choice for every kernel that begins with a weighted sum, by the kernel's name."""
     found = (site(program, kernel, machine, constants, advice) for kernel in program.kernels)
-    return {s.region.kernel.name: choose(s, wanted) for s in found if s is not None}
+    return {s.region.kernel.name: choose(s, wanted, advice) for s in found if s is not None}
 
 
 def site(
@@ -57,22 +60,41 @@ def site(
     source = found.kernel.ops[0].inputs[0]
     chances = advice.chances.get(source.name)
     density = assumed(program.graph, source) if chances is None else measured(chances)
-    return Site(program, found, machine, constants, density)
+    return Site(program, found, machine, constants, density, rates_for(machine.cpu, advice))
 
 
-def choose(site: Site, wanted: str = AUTO) -> Choice:
-    """Return how a kernel is emitted: as wanted where that serves, else what is predicted to be fastest."""
-    refusal = ""
-    if wanted != AUTO:
-        refusal = strategies()[wanted].refuses(site)
-        if not refusal:
-            return _choice(site, wanted, {}, "as asked for")
-        refusal = f"{wanted} refuses: {refusal}; "
-    serving = [name for name, strategy in strategies().items() if not strategy.refuses(site)]
-    times = sorted((predict(site, name, {}), name) for name in serving)
-    best = times[0][1]
+def choose(site: Site, wanted: str = AUTO, advice: Advice = _NO_ADVICE) -> Choice:
+    """Return how a kernel is emitted: the fastest that was measured, else what is predicted to be fastest.
+
+    `wanted` names the one strategy to take wherever it serves.
+    """
+    refusal = strategies()[wanted].refuses(site) if wanted != AUTO else ""
+    names = serving(site) if wanted == AUTO or refusal else [wanted]
+    found = _found(site, names, advice)
+    if found is not None:
+        reason = f"measured {_shown(found.time_ns)} on {found.date}"
+        return _choice(site, found.strategy, found.settings, reason, found)
+    if wanted != AUTO and not refusal:
+        return _choice(site, wanted, {}, "as asked for")
+    times = sorted((predict(site, name, {}), name) for name in names)
     others = ", ".join(f"{name} {_shown(ns)}" for ns, name in times[1:])
-    return _choice(site, best, {}, refusal + (f"predicted fastest; {others}" if others else "no other serves"))
+    reason = f"predicted fastest; {others}" if others else "no other serves"
+    return _choice(site, times[0][1], {}, f"{wanted} refuses: {refusal}; {reason}" if refusal else reason)
+
+
+def serving(site: Site) -> list[str]:
+    """Return the names of the strategies that can compute a kernel."""
+    return [name for name, strategy in strategies().items() if not strategy.refuses(site)]
+
+
+def _found(site: Site, names: Sequence[str], advice: Advice) -> Finding | None:
+    """Return the fastest that was measured of the given strategies, with settings that they still have."""
+    for finding in advice.findings.get(key_of(site), ()) if advice.findings else ():
+        if finding.strategy in names:
+            space = strategies()[finding.strategy].space(site)
+            if any(dict(settings) == dict(finding.settings) for settings in space):
+                return finding
+    return None
 
 
 def as_asked(site: Site, name: str, settings: Settings) -> Choice:
@@ -83,13 +105,15 @@ def as_asked(site: Site, name: str, settings: Settings) -> Choice:
 def predict(site: Site, name: str, settings: Settings) -> float:
     """Return the nanoseconds that one sample's kernel should take."""
     strategy = strategies()[name]
-    return sum(strategy.rates[feature] * count for feature, count in strategy.features(site, settings).items())
+    rates = {**strategy.rates, **site.rates.get(name, {})}
+    return sum(rates[feature] * count for feature, count in strategy.features(site, settings).items())
 
 
-def _choice(site: Site, name: str, settings: Settings, reason: str) -> Choice:
+def _choice(site: Site, name: str, settings: Settings, reason: str, found: Finding | None = None) -> Choice:
     kernel = site.region.kernel
     layer = kernel.ops[0].origin.partition(" ")[0] or kernel.ops[0].out.name
-    return Choice(kernel.name, layer, name, settings, reason, site.density, predict(site, name, settings))
+    ns = predict(site, name, settings)
+    return Choice(kernel.name, layer, name, settings, reason, site.density, ns, found is not None)
 
 
 def _shown(ns: float) -> str:

@@ -17,10 +17,11 @@ from .vector import Expr, i32, loop
 
 @dataclass(frozen=True)
 class Machine:
-    """What the generated code may use."""
+    """What the generated code may use; `cpu` is LLVM's name of the processor."""
 
     features: frozenset[str]
     threads: int = 1
+    cpu: str = ""
 
 
 @dataclass

@@ -39,6 +39,15 @@ class Density:
         return f"{self.active:.0%} {'measured' if self.measured else 'assumed'}"
 
 
+_CLASSES = (0, 1, 2, 3, 5, 7, 10, 15, 20, 25, 30, 35, 40, 50, 60, 70, 80, 90, 100)  # percent
+
+
+def density_class(density: Density) -> str:
+    """Return the class of a density in tuning records: near percentages of active inputs, and of events an input."""
+    near = [min(_CLASSES, key=lambda c: abs(c - 100 * share)) for share in (density.active, min(1, density.mean))]
+    return f"{near[0]} %" if near[0] == near[1] else f"{near[0]} % mean {near[1]} %"
+
+
 def measured(chances: Sequence[float]) -> Density:
     """Return the density of codes 0, 1, ... that occur with these shares."""
     return Density(tuple(chances), True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from spqc.errors import InternalError
@@ -29,6 +29,7 @@ class Site:
     machine: Machine
     constants: Constants
     density: Density
+    rates: Mapping[str, Mapping[str, float]] = field(default_factory=dict)  # fitted, by strategy and feature
 
     @property
     def sum(self) -> WeightedSum:
@@ -82,6 +83,7 @@ class Choice:
     reason: str
     density: Density
     predicted_ns: float | None = None
+    measured: bool = False  # taken from a tuning record
 
     def report(self) -> dict[str, object]:
         """Return the entry of the artifact's report."""
@@ -95,4 +97,5 @@ class Choice:
             "density": self.density.active,
             "density_measured": self.density.measured,
             "predicted_us": predicted,
+            "tuned": self.measured,
         }

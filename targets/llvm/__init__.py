@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from spqc.contracts import Advice, Binary, Package, Target
+from spqc.contracts import Advice, Binary, Lesson, Package, Target, Tuner
 from spqc.errors import ArtifactError, Unavailable, UsageError
 from spqc.ir import Graph
 from spqc.ir.program import Program
@@ -54,6 +54,16 @@ class Llvm(Target):
         if not 1 <= self.threads <= 256:
             raise UsageError(f"'llvm{{threads={self.threads}}}' is not possible", hint="threads is 1 to 256")
         return build(graph, programs, self, advice)
+
+    def tuner(self, graph: Graph, programs: Mapping[str, Program], advice: Advice) -> Tuner:
+        from .compile import tuner
+
+        return tuner(graph, programs, self, advice)
+
+    def lessons(self) -> Sequence[Lesson]:
+        from .lessons import lessons
+
+        return lessons()
 
     @classmethod
     def open(cls, package: Package) -> NativeExecutor:

@@ -9,7 +9,7 @@ import tvm
 from tvm.target import codegen
 
 from spqc.contracts import Advice, Binary
-from spqc.errors import UsageError
+from spqc.errors import Unavailable, UsageError
 from spqc.ir import Graph
 from spqc.ir.ops import Spiking
 from spqc.ir.program import Program
@@ -23,6 +23,7 @@ from .._tir.emit import Emitted, emit
 from .._tir.geometry import TraceSlot, trace_bytes
 from .._tir.signature import interface
 from .cpu import architecture, checked_features, missing_features
+from .tuner import NativeTuner
 
 
 class Options(Protocol):
@@ -43,7 +44,7 @@ def build(graph: Graph, programs: Mapping[str, Program], options: Options, advic
     check_name(options.strategy)
     target, features = machine_target(options.cpu)
     constants = Constants(graph)
-    machine = Machine(frozenset(features), options.threads)
+    machine = Machine(frozenset(features), options.threads, str(target.attrs["mcpu"]))
     asked = options.strategy
     choices = {name: choose_all(p, machine, constants, advice, asked) for name, p in programs.items()}
     emitted = {name: emit(name, program, machine, constants, choices[name]) for name, program in programs.items()}
@@ -63,8 +64,23 @@ def build(graph: Graph, programs: Mapping[str, Program], options: Options, advic
         "state_bytes": sum(s.bytes for s in emitted["step"].states.values()),
         "functions": {name: _function(programs[name], e) for name, e in emitted.items()},
     }
-    report = {"kernels": {name: [c.report() for c in found.values()] for name, found in choices.items()}}
+    kernels = {name: [choice.report() for choice in found.values()] for name, found in choices.items()}
+    report: dict[str, Any] = {"kernels": kernels}
+    if advice.findings:
+        tuned = [c.measured for c in choices["run"].values()]
+        report["tuning"] = {"hits": sum(tuned), "misses": len(tuned) - sum(tuned)}
     return Binary({"model.so": library}, settings, report)
+
+
+def tuner(graph: Graph, programs: Mapping[str, Program], options: Options, advice: Advice) -> NativeTuner:
+    """Return what measures the kernels of whole windows on this machine."""
+    check_name(options.strategy)
+    target, features = machine_target(options.cpu)
+    missing = missing_features(features)
+    if missing:
+        raise Unavailable(f"this CPU lacks {', '.join(missing)}", hint="tune on the machine that will run it")
+    machine = Machine(frozenset(features), options.threads, str(target.attrs["mcpu"]))
+    return NativeTuner(programs["run"], machine, Constants(graph), advice, target)
 
 
 def machine_target(cpu: str) -> tuple[tvm.target.Target, set[str]]:

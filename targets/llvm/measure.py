@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import tvm
 
+from spqc.contracts import Candidate
 from spqc.ir import Value
 from spqc.ir.program import Buffer, Kernel, Program
 
@@ -21,21 +22,13 @@ from .._tir.choice import as_asked
 from .._tir.constants import Constants
 from .._tir.emit import Emitted, emit
 from .._tir.geometry import is_view
-from .._tir.strategy import Settings, Site
+from .._tir.strategy import Site
 from .native import Call, Library
 
 ROTATION = 8  # inputs: a single one would let the branch predictor learn its lists by heart
 _AT_LEAST_NS = 200_000  # of one reading of the clock
 
 Bytes = npt.NDArray[np.uint8]
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """One way to emit a kernel."""
-
-    strategy: str
-    settings: Settings
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,44 @@
+"""Progress bars on standard error; none where it is no terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+if TYPE_CHECKING:
+    from spqc.tuning.driver import Step
+
+
+@contextmanager
+def counter(title: str) -> Iterator[Callable[[int, int], None]]:
+    """Yield a function of (done, total) that moves the bar."""
+    with _bar() as bar:
+        task = bar.add_task(title, total=None)
+
+        def show(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total)
+
+        yield show
+
+
+@contextmanager
+def trials() -> Iterator[Callable[[Step], None]]:
+    """Yield a function that shows one trial of a search, with the best time of its kernel so far."""
+    with _bar() as bar:
+        task = bar.add_task("measuring", total=None)
+
+        def show(step: Step) -> None:
+            words = f"{step.layer} {step.strategy} {step.time_ns / 1e3:,.1f} us, best {step.best_ns / 1e3:,.1f} us"
+            bar.update(task, completed=step.done, total=step.total, description=words)
+
+        yield show
+
+
+def _bar() -> Progress:
+    console = Console(stderr=True)
+    columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}", markup=False))
+    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)

@@ -1,0 +1,86 @@
+"""From a model to a tuned network, and from a machine to fitted rates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy.typing as npt
+
+from spqc.compiler import lowered, optimised, target_of
+from spqc.contracts import Advice, Job, Target
+from spqc.errors import UsageError
+from spqc.ir import Graph
+from spqc.ir.ops import Conv, Linear
+from spqc.options import format_call
+
+from .advice import NONE, advice_for
+from .driver import Step, TuneReport, search
+from .fit import FitReport, Measurement, fitted
+from .places import rates_path, records_path
+from .rates import write_rates
+
+LESSON = "measured"  # the layer of a lesson that is timed
+
+
+def tune(
+    model: Any,
+    target: str | Target = "llvm",
+    *,
+    trials: int | None = None,
+    budget_s: float | None = None,
+    records: str | Path | None = None,
+    calibrate: npt.ArrayLike | str | Path | None = None,
+    dry_run: bool = False,
+    progress: Callable[[Step], None] | None = None,
+) -> TuneReport:
+    """Measure how fast each kernel of a model can run on this machine; `compile` then takes the fastest.
+
+    trials: at most so many measurements. budget_s: no more after so many seconds. records: the file that they are
+    appended to. calibrate: inputs as for `compile`; give the same ones there. dry_run: only say what would be measured.
+    Raises UsageError for a target that has nothing to tune.
+    """
+    if trials is not None and trials < 1:
+        raise UsageError(f"trials must be 1 or more, not {trials}")
+    chosen = target_of(target)
+    graph = optimised(model, chosen)
+    tuner = chosen.tuner(graph, lowered(graph, chosen), advice_for(graph, calibrate, NONE))
+    path = Path(records or records_path())
+    return search(tuner, format_call(chosen.name, chosen), path, trials, budget_s, dry_run, progress)
+
+
+def fit(target: str | Target = "llvm", progress: Callable[[int, int], None] | None = None) -> FitReport:
+    """Fit the cost function to this machine, over a grid of kernels; `compile` then predicts with it.
+
+    Raises UsageError for a target that has no cost function.
+    """
+    chosen = target_of(target)
+    pairs = [(lesson.graph, density) for lesson in chosen.lessons() for density in lesson.densities]
+    measured: list[Measurement] = []
+    cpu = ""
+    for index, (graph, density) in enumerate(pairs):
+        done = optimised(graph, chosen)
+        tuner = chosen.tuner(done, lowered(done, chosen), Advice(_even(done, density)))
+        cpu = tuner.cpu
+        job = next(job for job in tuner.jobs() if job.layer == LESSON)
+        candidates = [c for name in _strategies(job) for c in [c for c in job.candidates if c.strategy == name][:5:2]]
+        found = tuner.measure(job, candidates)
+        measured += [Measurement(c.strategy, c.features, ns) for c, ns in found]
+        if progress is not None:
+            progress(index + 1, len(pairs))
+    report = fitted(measured, format_call(chosen.name, chosen), cpu, str(rates_path()))
+    errors = {"median_error": report.median_error, "worst_error": report.worst_error, "samples": report.samples}
+    write_rates(rates_path(), cpu, {"rates": report.rates, "date": report.date, **errors})
+    return report
+
+
+def _strategies(job: Job) -> list[str]:
+    return list(dict.fromkeys(c.strategy for c in job.candidates))
+
+
+def _even(graph: Graph, density: float) -> dict[str, tuple[float, ...]]:
+    """Return the same density for every sum's input, its codes above 0 equally likely."""
+    sources = [op.inputs[0] for op in graph.ops if isinstance(op, Conv | Linear)]
+    tops = {value.name: min(value.type.range[1], 255) for value in sources}
+    return {name: (1 - density, *[density / top] * top) for name, top in tops.items()}

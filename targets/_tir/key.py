@@ -1,0 +1,32 @@
+"""What a kernel is called in tuning records: everything that its time depends on, and no name of a layer."""
+
+from __future__ import annotations
+
+from .density import density_class
+from .geometry import Region, WeightedSum
+from .strategy import Site
+
+
+def key_of(site: Site) -> str:
+    """Return the key; kernels with the same key are measured once."""
+    g, program = site.sum, site.program
+    shape = "x".join(map(str, (g.input.channels, g.input.depth, g.input.height, g.input.width)))
+    inputs = f"{g.source.type.encoding}{g.source.type.bits} inputs {density_class(site.density)}"
+    weights = f"{g.weight.type.encoding}{g.weight.type.bits} weights"
+    steps = f"{site.steps}/{program.steps} steps {program.mode}"
+    return (
+        f"{site.region.kernel.ops[0].name} {shape} -> {g.output.channels} {_window(g)}, {weights}, {inputs}, {steps}, "
+        f"then {_tail(site.region)}; {site.machine.cpu}, {site.machine.threads} threads"
+    )
+
+
+def _window(g: WeightedSum) -> str:
+    plain = f"k{g.kernel[0]}x{g.kernel[1]} s{g.stride[0]}x{g.stride[1]} p{g.padding[0]}x{g.padding[1]} g{g.groups}"
+    return plain if g.layers is None else f"{plain} depth k{g.layers.kernel} s{g.layers.stride} p{g.layers.padding}"
+
+
+def _tail(region: Region) -> str:
+    words = [f"{op.name} {op.outputs[0].type.encoding}{op.outputs[0].type.bits}" for op in region.kernel.ops[1:]]
+    if region.neuron is not None and len(region.neuron.inputs) > 2:
+        words.append("table " + "x".join(map(str, region.neuron.inputs[2].type.shape[:-1])))
+    return ", ".join(words) or "nothing"

@@ -1,0 +1,69 @@
+"""Measures the candidates of a network's kernels, one kernel at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import tvm
+
+from spqc.contracts import Advice, Candidate, Job, Tuner
+from spqc.errors import InternalError
+from spqc.ir.program import Program
+
+from .._tir.choice import choose, predict, serving, site, strategies
+from .._tir.constants import Constants
+from .._tir.context import Machine
+from .._tir.key import key_of
+from .._tir.strategy import Site
+from .measure import Bench
+
+
+@dataclass
+class NativeTuner(Tuner):
+    """The kernels of one program; kernels that differ in nothing their time depends on are one job."""
+
+    program: Program
+    machine: Machine
+    constants: Constants
+    advice: Advice
+    target: tvm.target.Target
+
+    @property
+    def cpu(self) -> str:  # type: ignore[override]
+        return self.machine.cpu
+
+    @cached_property
+    def sites(self) -> dict[str, Site]:
+        found = (site(self.program, k, self.machine, self.constants, self.advice) for k in self.program.kernels)
+        return {key_of(s): s for s in reversed([s for s in found if s is not None])}
+
+    def jobs(self) -> Sequence[Job]:
+        return [self._job(key, one) for key, one in reversed(self.sites.items())]
+
+    def _job(self, key: str, one: Site) -> Job:
+        candidates = candidates_of(one)
+        own = choose(one)
+        taken = next(c for c in candidates if c.strategy == own.strategy and not c.settings)
+        return Job(key, own.layer, tuple(candidates), taken)
+
+    def measure(self, job: Job, candidates: Sequence[Candidate]) -> Iterator[tuple[Candidate, float]]:
+        bench = Bench(self.sites[job.key], candidates, self.target)
+        results = [bench.result(index) for index in range(len(candidates))]
+        for candidate, result in zip(candidates, results, strict=True):
+            if not np.array_equal(result, results[0]):
+                different = f"{candidate.strategy} and {candidates[0].strategy} give different results for {job.key}"
+                raise InternalError(different, hint="please report this")
+        for index, candidate in enumerate(candidates):
+            yield candidate, bench.measure(index).median_ns
+
+
+def candidates_of(one: Site) -> list[Candidate]:
+    """Return every way to compute a kernel."""
+    return [
+        Candidate(name, dict(settings), predict(one, name, settings), strategies()[name].features(one, settings))
+        for name in serving(one)
+        for settings in strategies()[name].space(one)
+    ]
