@@ -42,6 +42,5 @@ def command(chosen: tuple[str, ...], as_json: bool, **options: Any) -> None:
     if as_json:
         shared.print_json("train", report, leave_out=("first",))
     else:
-        print(
-            f"wrote {report.path}: test accuracy {100 * report.test_accuracy:.2f} %, spike rate {report.spike_rate:.3f}"
-        )
+        reached = f"test {report.measure} {100 * report.test_accuracy:.2f} %"
+        print(f"wrote {report.path}: {reached}, spike rate {report.spike_rate:.3f}")

@@ -77,14 +77,6 @@ def training_batches(
         yield augment.apply(kind, codes, processes.share(moves)), learned
 
 
-def evaluation_batches(
-    data: DataSet, size: int, processes: Processes, workers: int = 0
-) -> Iterator[tuple[Codes, Tensor]]:
-    """Yield (codes, labels) of every sample of this process's part, in order."""
-    own = np.arange(len(data))[processes.rank :: processes.count]
-    yield from _load(data, [own[start : start + size] for start in range(0, len(own), size)], workers, classes)
-
-
 def classes(data: DataSet, indices: npt.NDArray[np.int64], labels: Any) -> Tensor:
     """Return the labels of samples as a tensor: what a classifier learns."""
     return torch.from_numpy(np.asarray(labels, np.int64))

@@ -15,7 +15,6 @@ from torch import nn
 from spqc.nn.layers import Record
 from spqc.nn.network import SpikingNetwork
 
-from . import batches
 from .data import DataSet
 from .processes import Processes
 
@@ -41,14 +40,22 @@ class LayerReport:
 def accuracy(network: nn.Module, data: DataSet, processes: Processes | None = None) -> float:
     """Return the share of samples whose summed logits are greatest for their label; all processes get the same."""
     together = processes or Processes()
-    size = int(min(_BATCH, max(1, _BUDGET // max(int(np.prod(data.sample_shape)) * 64, 1))))
     right = seen = 0
     with exactly():
-        for codes, labels in batches.evaluation_batches(data, size, together):
-            decided = network(codes).sum(dim=1).argmax(dim=1).cpu()
+        for indices in parts(data, together):
+            codes, labels = data.arrays(indices)
+            decided = network(codes).sum(dim=1).argmax(dim=1).cpu().numpy()
             right, seen = right + int((decided == labels).sum()), seen + len(labels)
     right, seen = together.total(right, seen)
     return right / max(seen, 1)
+
+
+def parts(data: DataSet, processes: Processes) -> Iterator[npt.NDArray[np.int64]]:
+    """Yield the indices of this process's samples, as many at a time as memory should hold."""
+    size = int(min(_BATCH, max(1, _BUDGET // max(int(np.prod(data.sample_shape)) * 64, 1))))
+    own = np.arange(len(data))[processes.rank :: processes.count]
+    for start in range(0, len(own), size):
+        yield own[start : start + size]
 
 
 @contextmanager

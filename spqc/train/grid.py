@@ -75,6 +75,20 @@ class Grid:
         total: Tensor = (parts.sum() + (kinds * present).sum()) / len(logits)
         return total
 
+    def found(self, logits: Tensor, targets: Tensor) -> tuple[int, int]:
+        """Return how many objects are found, and how many there are.
+
+        Found: the surest box of the object's cell overlaps it by half or more, and the cell names its class.
+        """
+        cells = logits.float().mean(dim=1).reshape(-1, self.rows, self.columns, self.depth)
+        boxes = cells[..., : 5 * self.boxes].unflatten(-1, (self.boxes, 5))  # type: ignore[no-untyped-call]
+        surest = boxes[..., 4].argmax(dim=-1)[..., None, None].expand(*boxes.shape[:3], 1, _CORNERS)
+        box = boxes[..., :_CORNERS].gather(3, surest)[..., 0, :]
+        overlap = iou(self._corners(box), self._corners(targets[..., :_CORNERS]))
+        named = cells[..., 5 * self.boxes :].argmax(dim=-1) == targets[..., 5:].argmax(dim=-1)
+        present = targets[..., 4] > 0
+        return int((present & named & (overlap >= 0.5)).sum()), int(present.sum())
+
     def _corners(self, boxes: Tensor) -> Tensor:
         """Return left, top, right, bottom in shares of the frame, relative to the cell's own corner."""
         centre = boxes[..., :2] / boxes.new_tensor([self.columns, self.rows])

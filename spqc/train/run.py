@@ -21,14 +21,15 @@ from .loop import Session
 from .processes import Processes
 from .settings import Settings
 from .state import Files
-from .tasks import Classification
+from .tasks import task_of
 
 
 @dataclass(frozen=True)
 class TrainReport:
-    """What a training run reached; accuracies in [0, 1]; `path` and `best_path` are the checkpoints, or None.
+    """What a training run reached; `path` and `best_path` are the checkpoints, or None.
 
-    best_accuracy, best_epoch: of the epoch with the greatest accuracy on `chosen_by` (validation or test samples).
+    ..._accuracy: in [0, 1], what `measure` names: accuracy, or for a detector the share of objects found.
+    best_accuracy, best_epoch: of the epoch with the greatest on `chosen_by` (validation or test samples).
     first: whether this process is the one that reports.
     """
 
@@ -42,6 +43,7 @@ class TrainReport:
     best_accuracy: float
     best_epoch: int
     chosen_by: str
+    measure: str
     layers: tuple[LayerReport, ...]
     path: str | None
     best_path: str | None
@@ -89,7 +91,7 @@ def train(
     with _one_thread(), processes.joined(device) as (together, own_device):
         train_set, test_set, facts = source.open_both(named, wanted, None if root is None else Path(root))
         network = models.create(name, **settings.network_options(wanted, facts)).to(own_device)
-        task = Classification(wanted.recipe.regulariser)
+        task = task_of(network, train_set, wanted.recipe)
         kept, held = held_out(train_set, wanted.recipe.validation, seed)
         judge, judged_by = (held, "validation") if held else (test_set, "test")
         logs, resumed = None if log_dir is None else Path(log_dir), _resumed(wanted, files, resume)
@@ -119,6 +121,7 @@ def _finish(session: Session, train_set: Any, test_set: Any) -> TrainReport:
         best_accuracy=max(session.best, 0.0),
         best_epoch=session.best_epoch,
         chosen_by=session.judged_by,
+        measure=session.task.measure,
         layers=layer_reports(network, test_set),
         path=str(files.out) if files else None,
         best_path=str(files.best) if files and best else None,

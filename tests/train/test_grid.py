@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 
+from spqc.errors import UsageError
+
 torch = pytest.importorskip("torch")
 
-from spqc.train.grid import Grid, iou  # noqa: E402  (torch must be there)
+from spqc.nn import checkpoint  # noqa: E402  (torch must be there)
+from spqc.train import data, source, train  # noqa: E402
+from spqc.train.grid import Grid, iou  # noqa: E402
 
 FRAME = (60, 80)
 GRID = Grid(classes=2)
@@ -78,6 +86,61 @@ def test_descent_finds_the_objects() -> None:
     confidences = torch.maximum(cells[..., 4], cells[..., 9])
     assert (confidences > 0.5).nonzero().tolist() == [[1, 2], [4, 6]]
     assert cells[1, 2, 10:].argmax() == 1 and cells[4, 6, 10:].argmax() == 0
+
+
+def test_found_objects_are_counted() -> None:
+    targets = GRID.targets([BOXES, BOXES[:1]], FRAME)
+    right = perfect(targets)
+    assert GRID.found(right, targets) == (3, 3)
+    wrong_class = right.reshape(2, 6, 8, GRID.depth).clone()
+    wrong_class[1, 1, 2, 10:] = torch.tensor([1.0, 0.0])
+    wrong_class[0, 4, 6, 2] = 0.9  # much too wide
+    assert GRID.found(wrong_class.flatten(1)[:, None], targets) == (1, 3)
+    other_box = right.reshape(2, 6, 8, GRID.depth).clone()
+    other_box[0, 1, 2, 9] = 2.0  # the second box is surer, and it is empty
+    assert GRID.found(other_box.flatten(1)[:, None], targets) == (2, 3)
+
+
+def scenes(count: int) -> Any:
+    """Return frames with one bright bar each: its place is the box, its orientation the class."""
+    rng = np.random.default_rng(3)
+    codes, boxes = np.zeros((count, 1, 2, *FRAME), np.uint8), []
+    for sample in range(count):
+        wide, tall = ((20, 10), (10, 20))[sample % 2]
+        left, top = int(rng.integers(0, FRAME[1] - wide)), int(rng.integers(0, FRAME[0] - tall))
+        codes[sample, 0, :, top : top + tall, left : left + wide] = 1
+        boxes.append(np.array([[sample % 2, left, top, wide, tall]], np.float32))
+    return data.DataSet(
+        "scenes", "train", "bars", (2, *FRAME), 1, ("lying", "standing"), "spikes", np.arange(count) % 2,
+        codes.__getitem__, boxes.__getitem__,
+    )  # fmt: skip
+
+
+def test_a_detector_is_trained_on_boxes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(source.data, "load", lambda *words, **options: scenes(24))
+    layers = [
+        {"op": "conv2d", "out": 8, "kernel": 5, "stride": 4},
+        {"op": "conv2d", "out": 8, "kernel": 3, "stride": 2},
+        {"op": "flatten"},
+        {"op": "linear", "out": GRID.outputs},
+    ]
+    words = {"data": "synthetic-events", "options": {"layers": layers, "learning_rate": 0.02, "batch": 12}}
+    words["options"]["classes"] = GRID.outputs
+    found = [train("sequential", epochs=epochs, **words) for epochs in (0, 25)]
+    assert found[1].measure == "share of objects found"
+    assert found[0].train_accuracy < 0.2 and found[1].train_accuracy > 0.5
+    with pytest.raises(UsageError, match="576"):
+        layers[-1]["out"] = 7
+        train("sequential", epochs=0, data="synthetic-events", options={"layers": layers, "classes": 7})
+
+
+def test_a_detector_of_its_own_size_keeps_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    whole = scenes(4)
+    codes = np.zeros((4, 1, 2, 111, 143), np.uint8)
+    small = dataclasses.replace(whole, shape=(2, 111, 143), read=codes.__getitem__)
+    monkeypatch.setattr(source.data, "load", lambda *words, **options: small)
+    report = train("yolov2", data="synthetic-events", epochs=1, options={"width": 0.0625}, out=tmp_path / "net.pt")
+    assert checkpoint.load(tmp_path / "net.pt").classes == 576 and report.measure == "share of objects found"
 
 
 def test_overlap() -> None:
