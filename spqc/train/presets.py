@@ -32,11 +32,8 @@ PRESETS: dict[str, Preset] = {
     "quant": Preset("low-bit weights and a ternary membrane, by the recipe of the model"),
     "spquant": Preset("quant with a spatial mask (35 %) and channel gates", network=_MASKS),
     "ace": Preset(
-        "trains the CNN of the same layers, then the network with 6-bit weights and soft reset from its weights",
-        network={
-            "weight_bits": 6, "weight_grid": "uniform", "batch_norm": "none", "reset": "soft", "leak": 1.0,
-            "membrane": "float", "learn_threshold": True, "clamp_threshold": False,
-        },
+        "ACE-SNN: trains the CNN of the same layers, then from its weights a network of fixed-point membranes",
+        network={"weight_bits": 6, "weight_grid": "uniform", "batch_norm": "none", "membrane": "ace"},
         flow="ace",
     ),
     "adaptive": Preset("learns the threshold of every layer", base=False, network={"learn_threshold": True}),
