@@ -27,6 +27,7 @@ class Arrangement:
     `weight`: [tile][kernel row][kernel column and channel group][lane][group], from OxCxKxL (or OxI, via `map`);
     with two `parts`, only the high (0) or low (1) byte of each, w = 256 * high + low;
     `shifts`: the same order, each weight as sign bit 7, non-zero bit 6 and shift;
+    `taps`: [tile][kernel row][kernel column][lane] from Cx1xKxL, of a depthwise convolution;
     `events`: [tile][block of `group` channels][kernel row][kernel column][channel, then zeros][words]: the bytes of two
     outputs in a word, `fill` added (see kernels/events.py); with two `parts` low bytes' words, then high bytes';
     `table`: [tile][row * k][lane] from RxKxC; `vector`: [padded channel];
@@ -91,6 +92,9 @@ def _arranged(a: Arrangement, array: Integers) -> npt.NDArray[Any]:
     if a.form in ("weight", "shifts"):
         weight = _weight(a, array if a.parts == 1 else byte_of(array, a.part))
         return (_shift_codes(weight) if a.form == "shifts" else weight).astype(a.dtype)
+    if a.form == "taps":
+        rows = _pad(array.reshape(len(array), -1), 0, a.lanes)
+        return rows.reshape(-1, a.lanes, rows.shape[1]).transpose(0, 2, 1).astype(a.dtype)
     if a.form == "events":
         return _event_rows(a, array).astype(a.dtype)
     if a.form == "codes":

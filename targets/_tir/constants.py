@@ -67,6 +67,12 @@ class Constants:
             parts=parts,
         )
 
+    def taps(self, g: WeightedSum) -> Arrangement:
+        """Place a depthwise weight, one element a channel and tap."""
+        taps = g.kernel[0] * g.kernel[1]
+        count = padded(g.output.channels) * taps
+        return self._place(g.weight.name, "taps", self.weight_dtype(g.weight), count, kernel=g.kernel, groups=g.groups)
+
     def event_rows(self, g: WeightedSum, *, lanes: int, block: int, parts: int, fill: int) -> Arrangement:
         """Place a weight as rows of `lanes` outputs, one a tap and input: `block` channels, then a row of zeros."""
         out, blocks = -(-g.output.channels // lanes) * lanes, -(-g.input.channels // block)

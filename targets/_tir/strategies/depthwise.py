@@ -1,0 +1,60 @@
+"""Depthwise: a convolution with a group for each channel, as products of lanes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import ClassVar
+
+from spqc.ir.program import LANES
+
+from ..context import Context
+from ..geometry import Region, padded
+from ..kernels.blocks import Block, blocks, choose_block
+from ..kernels.dense import thresholds
+from ..kernels.depthwise import Depthwise
+from ..strategy import Settings, Site, Strategy
+
+
+class DepthwiseSum(Strategy):
+    """Settings: `tiles`, `pixels`, `steps` of the block that stays in registers."""
+
+    name: ClassVar[str] = "depthwise"
+    rates: ClassVar[Mapping[str, float]] = {"taps": 0.35, "neuron": 0.2, "staged": 0.1, "kernel": 500.0}
+
+    def refuses(self, site: Site) -> str:
+        g = site.sum
+        alone = g.groups == g.input.channels == g.output.channels
+        return "" if alone and g.groups > 1 else "its outputs read more than their own channel"
+
+    def space(self, site: Site) -> Iterator[Settings]:
+        own = self._block(site, {})
+        yield {}
+        for block in blocks(site.sum.output, site.steps, thresholds(site.region)):
+            if block != own and block.accumulators >= own.accumulators // 2:
+                yield {"tiles": block.tiles, "pixels": block.pixels, "steps": block.steps}
+
+    def features(self, site: Site, settings: Settings) -> Mapping[str, float]:
+        """`taps`: vectors of inputs loaded, multiplied and added; `neuron`: comparisons of vectors; `staged`: vectors
+        of input bytes brought into order."""
+        g, block = site.sum, self._block(site, settings)
+        tiles = padded(g.output.channels) // LANES
+        columns = math.ceil(g.output.width / block.pixels) * block.pixels
+        return {
+            "taps": float(tiles * g.output.rows * columns * site.steps * g.kernel[0] * g.kernel[1]),
+            "neuron": float(tiles * g.output.pixels * site.program.steps * thresholds(site.region)),
+            "staged": float(site.steps * g.input.pixels * tiles),
+            "kernel": 1.0,
+        }
+
+    def emit(self, context: Context, region: Region, settings: Settings) -> None:
+        block = Block(settings["tiles"], settings["pixels"], settings["steps"]) if settings else None
+        Depthwise(context, region, block).emit()
+
+    def _block(self, site: Site, settings: Settings) -> Block:
+        if settings:
+            return Block(settings["tiles"], settings["pixels"], settings["steps"])
+        return choose_block(site.sum.output, site.steps, thresholds(site.region))
+
+
+STRATEGY = DepthwiseSum
