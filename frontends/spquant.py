@@ -36,6 +36,12 @@ class SpQuant(Frontend):
 
     def load(self, source: Source) -> Graph:
         net = _network(source)
+        from spqc.nn.settled import settled
+
+        with settled(net):
+            return self._load(net, source)
+
+    def _load(self, net: SpikingNetwork, source: Source) -> Graph:
         refused = [reason for name, layer in net.spiking_layers() for reason in neurons.refusals(name, layer)]
         if net.classifier.quantiser.is_float:
             refused.append("classifier: float weights have no exact integer form")
@@ -169,6 +175,8 @@ class _Lowering:
         quantiser = synapse.quantiser
         type_ = Type(quantiser.encoding, quantiser.stored_bits, array.shape, "const", scale)
         w = self.build.constant(name, type_, array)
+        if quantiser.stored_bits != quantiser.bits:  # what the papers charge for a weight
+            self.build.notes.append((f"weight_bits.{w.name.lstrip('@')}", str(quantiser.bits)))
         if array.ndim == 2:
             return self.build.op(ops.Linear, x, w, origin=origin)[0]
         geometry = synapse.geometry

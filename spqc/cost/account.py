@@ -15,7 +15,8 @@ from spqc.runtime.observe import layer_of
 class LayerAccount:
     """One layer; `macs` and `gate_macs` are of one step and dense, whatever is zero.
 
-    weights: those of its sums, a residual's projection included. weight_bits: their width, 0 where it has none.
+    weights: those of its sums, a residual's projection included. weight_bits: of its grid, which the papers charge, 0
+    where it has none; stored_bits: what one takes here (an 8-bit power-of-two grid has 31 levels: 5 bits).
     neurons: 0 for the classifier. state_bits: what the membrane of one neuron takes. gate_weights: of a channel gate.
     shape: of its neurons, or of its sums where it has none. in_channels: of its first sum, before groups.
     reads_input: whether it reads the network's input. constant: whether what it reads is the same at every step.
@@ -30,6 +31,7 @@ class LayerAccount:
     neurons: int
     state_bits: int
     macs: int
+    stored_bits: int = 0
     gate_weights: int = 0
     gate_macs: int = 0
     reads_input: bool = False
@@ -114,10 +116,11 @@ def _layer(graph: Graph, name: str, ops: list[Op]) -> LayerAccount:
         shape=(neurons[0] if neurons else first).out.type.shape,
         in_channels=first.type_of(0).shape[0],
         weights=sum(w.type.size for w in weights),
-        weight_bits=max((w.type.bits for w in weights), default=0),
+        weight_bits=max((_nominal_bits(graph, w) for w in weights), default=0),
         neurons=sum(op.out.type.size for op in neurons),
         state_bits=sum(v.type.bits for op in neurons[:1] for v in op.state_outputs),
         macs=sum(op.macs for op in sums),
+        stored_bits=max((w.type.bits for w in weights), default=0),
         gate_weights=sum(w.type.size for w in _weights(graph, gates)),
         gate_macs=sum(op.macs for op in gates),
         reads_input=reads_input,
@@ -128,6 +131,11 @@ def _layer(graph: Graph, name: str, ops: list[Op]) -> LayerAccount:
 def _weights(graph: Graph, ops: Iterable[Op]) -> Iterator[Value]:
     constants = {v.name for v in graph.constants}
     return (v for op in ops for v in op.inputs if v.name in constants)
+
+
+def _nominal_bits(graph: Graph, weight: Value) -> int:
+    """Return the bits of the grid that the model names, where they are more than one weight takes."""
+    return int(graph.note(f"weight_bits.{weight.name.lstrip('@')}") or weight.type.bits)
 
 
 def _source(graph: Graph, value: Value) -> Value:

@@ -54,6 +54,12 @@ def snn_energy_pj(account: Account, spikes: Mapping[str, float], mac_pj: float, 
     return first * mac_pj + others * ac_pj
 
 
+def spikes_for_gain(shares: Shares, gain: float, mac_pj: float, ac_pj: float) -> float | None:
+    """Return how many spikes z an input neuron may have for a gain over the CNN; None beyond the bound."""
+    left = shares.macs_per_step * mac_pj / gain - shares.first_macs * mac_pj
+    return left / (ac_pj * (shares.macs_per_step - shares.first_macs)) if left > 0 else None
+
+
 def share_in_memory(saving: float, factor: float) -> float:
     """Return which share must be spent in layer 1, if making it `factor` times cheaper saves `saving` of the whole."""
     return saving / (1.0 - 1.0 / factor)
