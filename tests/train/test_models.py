@@ -29,7 +29,7 @@ NARROW: dict[str, dict[str, Any]] = {
     "spikformer-4-256": {"channels": 16, "depth": 1, "heads": 2},
     "spikformer-4-384": {"channels": 24, "depth": 1, "heads": 3},
     "spikformer-8-512": {"channels": 16, "depth": 1, "heads": 2},
-    "cnn-3d": {},
+    "cnn-3d": {"threshold": 0.1},
     "cnn-32h": {"kernels": 6, "hidden": 16},
     "spike-train": {"width": 8, "hidden": 16},
 }

@@ -13,7 +13,7 @@ from ..options import check_choices
 
 DEFAULTS: dict[str, Any] = {
     "in_shape": (1, 200, 3, 3), "classes": 16, "steps": 5, "coding": "direct",
-    "weight_bits": 6, "weight_grid": "uniform",
+    "weight_bits": 6, "weight_grid": "uniform", "batch_norm": "none", "membrane": "ace",
 }  # fmt: skip
 
 _BANDS = {"ace": (18, 7), "luo": (24, 9)}  # kernel and stride along the bands

@@ -10,7 +10,7 @@ from ..options import check_choices
 
 DEFAULTS: dict[str, Any] = {
     "in_shape": (1, 200, 5, 5), "classes": 16, "steps": 5, "coding": "direct",
-    "weight_bits": 6, "weight_grid": "uniform",
+    "weight_bits": 6, "weight_grid": "uniform", "batch_norm": "none", "membrane": "ace",
 }  # fmt: skip
 
 _WIDTHS = {"ace": (20, 40, 84, 84, 84, 84), "hamida": (20, 20, 35, 35, 35, 35)}
