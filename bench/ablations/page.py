@@ -49,7 +49,8 @@ channels shut. Nothing in the loss of SpQuant shuts gates; with a target, a pena
 _VERDICTS = """
 ## Do the published trends show?
 
-Asked of the mean difference: at least the bound, or below it by more than its standard error allows (two of them)?
+yes: the mean difference is at least the bound (the spread, in the next table, says how surely); open: it is below,
+but by less than two of its standard errors; no: it is further below.
 
 """
 

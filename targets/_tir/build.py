@@ -22,15 +22,9 @@ void TVMFFIErrorSetRaisedFromCStrParts(const char* kind, const char** parts, int
 """
 
 
-# What finds nothing to do in our functions, and takes most of the time: the first tries to shrink every register array
-# (its time grows with the square of the function), the second does what LLVM does again.
-_IDLE_PASSES = ["s_tir.CompactBufferAllocation", "s_tir.HoistIfThenElse"]
-
-
 def shared_library(functions: Mapping[str, tvm.tirx.PrimFunc], target: tvm.target.Target) -> bytes:
     """Return the bytes of a library that exports each function as `__tvm_ffi_<name>`; one thread needs no TVM."""
-    with tvm.transform.PassContext(disabled_pass=_IDLE_PASSES):
-        module = tvm.compile(tvm.IRModule(dict(functions)), target=target).mod
+    module = tvm.compile(tvm.IRModule(dict(functions)), target=target).mod
     with tempfile.TemporaryDirectory(prefix="spqc-") as folder:
         code, stub, library = Path(folder, "code.o"), Path(folder, "stub.c"), Path(folder, "code.so")
         module.write_to_file(str(code))

@@ -43,6 +43,12 @@ def test_half_precision_trains_master_weights_and_evaluates_exactly(tmp_path: Pa
     assert spqc.verify(str(tmp_path / "half.pt"), target="reference", samples=4).equal
 
 
+def test_processes_that_read_the_data_change_nothing(tmp_path: Path) -> None:
+    run(tmp_path / "alone.pt", options={"augment": "shift"})
+    run(tmp_path / "helped.pt", options={"augment": "shift"}, workers=2)
+    assert (tmp_path / "alone.pt").read_bytes() == (tmp_path / "helped.pt").read_bytes()
+
+
 def test_a_gpu_that_is_not_there_is_told() -> None:
     if torch.cuda.is_available():
         pytest.skip("there is one")
