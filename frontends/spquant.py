@@ -36,9 +36,9 @@ class SpQuant(Frontend):
 
     def load(self, source: Source) -> Graph:
         net = _network(source)
-        from spqc.nn.settled import settled
+        from spqc.nn.settled import read_once
 
-        with settled(net):
+        with read_once(net):
             return self._load(net, source)
 
     def _load(self, net: SpikingNetwork, source: Source) -> Graph:

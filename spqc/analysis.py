@@ -23,7 +23,7 @@ from spqc.runtime.observe import input_format, layer_of
 from spqc.runtime.session import Artifact
 from spqc.sources import Model, graph_inputs, inputs_for, read_model
 
-_SAMPLES, _BUDGET_MACS = 16, 4e9
+_SAMPLES, _BUDGET_MACS, _LOWERED_WEIGHTS = 16, 4e9, 3e7
 _OWN_OPTIONS = "a file has its own options: --set is for a model's name"
 
 
@@ -79,7 +79,8 @@ class Question:
     """What to analyse beyond the account.
 
     x, samples, seed: given inputs, or how many to draw; without either nothing is measured on a fresh model.
-    program: whether to lower the network for a CPU. clip_bound: c of Eq 5. weight_bits: charged for every weight.
+    program: whether to lower the network for a CPU; None: unless it is fresh and large. clip_bound: c of Eq 5.
+    weight_bits: charged for every weight, instead of the model's own.
     channel_sparsity, spatial_sparsity: of masks that are not measured. rate: assumed where no rate is measured.
     """
 
@@ -87,7 +88,7 @@ class Question:
     description: str = "given inputs"
     samples: int | None = None
     seed: int = 0
-    program: bool = True
+    program: bool | None = None
     clip_bound: float = -1.0
     weight_bits: int | None = None
     channel_sparsity: float = 0.0
@@ -116,7 +117,7 @@ def analyze_model(
         raise ModelError("there is no layer with weights or neurons to account for", subject.label)
     activity, inputs, samples = _measured(subject, question)
     operations = operations_of(account, activity, question.channel_sparsity, question.spatial_sparsity)
-    program, widths, refusal = _program(subject) if question.program else (None, {}, "")
+    program, widths, refusal = _program(subject, question)
     energy = [
         *eq31(operations),
         *syops(account, operations, question.rate),
@@ -158,8 +159,7 @@ class _Subject:
 
 def _subject(model: Any, settings: dict[str, Any], question: Question) -> _Subject:
     if isinstance(model, str) and is_name(model):
-        asked = question.x is not None or question.samples is not None
-        read = read_model(_created(model, {**settings, "calibrate": asked}))
+        read = read_model(_created(model, settings, question))
         return _Subject("name", model, read.graph, read)
     if settings:
         require_name(model)
@@ -182,12 +182,18 @@ def is_name(text: str) -> bool:
     return "/" not in text and not Path(text).suffix and not Path(text).exists()
 
 
-def _created(name: str, settings: dict[str, Any]) -> Any:
+def _created(name: str, settings: dict[str, Any], question: Question) -> Any:
+    """Return a named network: drawn and calibrated to be run, drawn to be lowered, else only its outline."""
     try:
         from spqc.nn import models
     except ImportError as error:
         raise UsageError(f"models need {error.name}", hint="pip install 'spqc[torch]'") from None
-    return models.create(name, **settings)
+    outline = models.outline(name, **settings)
+    few = account_of(read_model(outline).graph).weights <= _LOWERED_WEIGHTS
+    runs = question.x is not None or question.samples is not None
+    if runs or (few if question.program is None else question.program):
+        return models.create(name, **settings, calibrate=runs)
+    return outline
 
 
 def _measured(subject: _Subject, question: Question) -> tuple[dict[str, LayerActivity], str, int]:
@@ -218,8 +224,12 @@ def _affordable(graph: Graph) -> int:
     return int(max(1, min(_SAMPLES, _BUDGET_MACS // max(1, account_of(graph).macs))))
 
 
-def _program(subject: _Subject) -> tuple[ProgramMemory | None, dict[str, int], str]:
+def _program(subject: _Subject, question: Question) -> tuple[ProgramMemory | None, dict[str, int], str]:
     """Return the memory of the program for a CPU and the widths of its accumulators, or why there is none."""
+    if question.program is False:
+        return None, {}, ""
+    if question.program is None and subject.fresh and account_of(subject.graph).weights > _LOWERED_WEIGHTS:
+        return None, {}, "a fresh network this large is lowered only if --program asks for it"
     try:
         graph = subject.graph if subject.artifact is not None else optimised(subject.model)
         programs: dict[str, Program] = lowered(graph)

@@ -19,7 +19,7 @@ from . import shared
 @click.option("--channel-sparsity", type=float, default=0.0, show_default=True, help="S_c where no gate is measured.")
 @click.option("--spatial-sparsity", type=float, default=0.0, show_default=True, help="S_p where no mask is measured.")
 @click.option("--rate", type=float, metavar="R", help="Share of active inputs to assume where none is measured.")
-@click.option("--program/--no-program", default=True, show_default=True, help="Lower it for a CPU, for its memory.")
+@click.option("--program/--no-program", default=None, help="Lower it for a CPU, for its memory; a large NAME if asked.")
 @shared.as_json
 def command(
     model: str,
@@ -33,7 +33,7 @@ def command(
     channel_sparsity: float,
     spatial_sparsity: float,
     rate: float | None,
-    program: bool,
+    program: bool | None,
     as_json: bool,
 ) -> None:
     """Account for a network layer by layer: weights, neurons, memory, operations, energy, as the papers count them.

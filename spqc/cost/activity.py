@@ -24,9 +24,10 @@ _FEW_STATES = 32
 class LayerActivity:
     """Means over samples, steps and elements of one layer; None where the layer has no such part.
 
-    input_rate: share of the inputs of its sum that are not 0. occupancy: share of the stored states on each level
-    (empty where a membrane has too many). spatial_sparsity, channel_sparsity: shares that the masks shut (S_p, S_c).
-    open_tiles: share of the tiles of 16 channels in which a gate opens at least once in a window. clip: Eq 5 and 6.
+    input_rate: share of the inputs of its sum that are not 0 (of spike attention: of its queries). occupancy: share
+    of the stored states on each level (empty where a membrane has too many). spatial_sparsity, channel_sparsity:
+    shares that the masks shut (S_p, S_c). open_tiles: share of the tiles of 16 channels in which a gate opens at
+    least once in a window. clip: Eq 5 and 6.
     """
 
     layer: str

@@ -73,11 +73,17 @@ def _layer(
         eq30=dense * (1 - shut) * (1 - masked),
         public=(dense + steps * layer.neurons * (1 - masked)) * (1 - shut) + _public_gate(layer, steps, bool(masked)),
         public_dense=dense + steps * layer.neurons,
-        synaptic=dense * activity.input_rate if activity and activity.input_rate is not None else None,
+        synaptic=_synaptic(dense, activity),
         executed=_executed(layer, steps, activity),
         gate=layer.gate_macs * steps,
         membrane=layer.neurons * steps,
     )
+
+
+def _synaptic(dense: int, activity: LayerActivity | None) -> float | None:
+    if not dense:
+        return 0.0  # neurons on their own
+    return dense * activity.input_rate if activity and activity.input_rate is not None else None
 
 
 def _public_gate(layer: LayerAccount, steps: int, masked: bool) -> float:

@@ -66,7 +66,9 @@ class Builder:
 
 
 def frozen(array: Array) -> Array:
-    """Return a read-only copy: constants are shared between graphs."""
+    """Return a read-only copy: constants are shared between graphs. One element repeated stays as it is."""
+    if array.size > 1 and not array.flags.writeable and not any(array.strides):
+        return array
     copy = np.array(array)
     copy.setflags(write=False)
     return copy

@@ -55,9 +55,11 @@ _KEYS: dict[str, frozenset[str]] = {
 }
 
 
-def build(specs: Sequence[Spec], options: NetworkOptions, signature: NetworkSignature) -> SpikingNetwork:
+def build(
+    specs: Sequence[Spec], options: NetworkOptions, signature: NetworkSignature, *, draw: bool = True
+) -> SpikingNetwork:
     """Return the network of the specifications; the last, a linear, is the classifier. Raises ModelError for
-    layers that do not fit, UsageError for a wrong value, both with the layer's place."""
+    layers that do not fit, UsageError for a wrong value, both with the layer's place. draw: its parameters too."""
     specs = overrides.apply(_with_flatten(specs), options.overrides)
     for index, spec in enumerate(specs):
         _check_spec(index, spec)
@@ -67,7 +69,8 @@ def build(specs: Sequence[Spec], options: NetworkOptions, signature: NetworkSign
     result = features.route(len(specs) - 1, specs[-1])
     classifier = _classifier(len(specs) - 1, specs[-1], features.reads[0], options)
     network = SpikingNetwork(signature, features.layers, features.topology(result), classifier)
-    initialise(network, options.seed)
+    if draw:
+        initialise(network, options.seed)
     return network
 
 

@@ -46,6 +46,9 @@ class NetworkSignature:
 class SpikingNetwork(nn.Module):
     """`features` (spiking layers, pooling, flatten), each reading what `topology` says, and `classifier`."""
 
+    outline: bool = False
+    """Whether nobody drew its weights: it is there to be counted (see `models.outline`)."""
+
     def __init__(
         self, signature: NetworkSignature, features: list[nn.Module], topology: Topology, classifier: Classifier
     ) -> None:

@@ -56,16 +56,11 @@ NETWORKS: dict[str, Network] = {
 
 @cache
 def account(key: str) -> Account:
-    """Return the account of one of the networks; its weights are drawn, and what they are does not matter."""
-    return account_of(read_model(created(key)).graph)
-
-
-def created(key: str) -> Any:
-    """Return one of the networks, fresh and not calibrated."""
+    """Return the account of one of the networks."""
     from spqc.nn import models
 
     network = NETWORKS[key]
-    return models.create(network.model, calibrate=False, **network.options)
+    return account_of(read_model(models.outline(network.model, **network.options)).graph)
 
 
 def _text(value: Any) -> str:
@@ -85,5 +80,6 @@ def hyperspectral() -> list[tuple[str, Account]]:
 def _hyperspectral(model: str, in_shape: tuple[int, ...], classes: int, option: tuple[str, str]) -> Account:
     from spqc.nn import models
 
-    options: dict[str, Any] = {"in_shape": in_shape, "classes": classes, option[0]: option[1]}
-    return account_of(read_model(models.create(model, calibrate=False, **options)).graph)
+    # a ternary membrane in place of ACE-SNN's, whose width would be proven from drawn weights; it changes no count here
+    options: dict[str, Any] = {"in_shape": in_shape, "classes": classes, "membrane": "ternary", option[0]: option[1]}
+    return account_of(read_model(models.outline(model, **options)).graph)

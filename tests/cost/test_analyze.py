@@ -99,3 +99,46 @@ def test_what_no_cpu_program_exists_for_is_still_accounted(monkeypatch: pytest.M
     monkeypatch.setattr(analysis, "optimised", refuse)
     found = api.analyze(small())
     assert found.program is None and any("not supported" in note for note in found.notes)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("digits", {"spatial_mask": 0.35, "channel_gate": True, "weight_bits": 8}),
+        ("vgg9", {"in_shape": (3, 32, 32), "width": 1 / 16, "form": "lt", "coding": "direct"}),
+        ("resnet19", {"width": 1 / 16, "channel_gate": True}),
+        ("spikformer-4-256", {"channels": 16, "heads": 2, "depth": 1}),
+        ("mobilenet", {"width": 1 / 8, "membrane": "binary"}),
+        ("cnn-3d", {"in_shape": (1, 30, 5, 5)}),
+        ("spike-train", {}),
+    ],
+)
+def test_an_outline_has_the_account_of_the_network(name: str, options: dict[str, object]) -> None:
+    from spqc.cost.account import account_of
+    from spqc.sources import read_model
+
+    drawn = read_model(models.create(name, calibrate=False, **options)).graph
+    outlined = read_model(models.outline(name, **options)).graph
+    assert account_of(outlined) == account_of(drawn)
+
+
+def test_attention_and_bare_neurons_are_counted() -> None:
+    options = {"channels": 16, "heads": 2, "depth": 1, "in_shape": (3, 8, 8)}
+    found = api.analyze("spikformer-4-256", options, samples=1, program=False)
+    kinds = [layer.kind for layer in found.account.layers]
+    bare, products = found.account.layers[kinds.index("neuron")], found.account.layers[kinds.index("attention")]
+    assert bare.macs == bare.weights == 0 and bare.neurons == products.shape[0] * products.shape[1] * products.shape[2]
+    assert products.neurons == products.weights == 0 and products.macs > 0
+    assert found.total_operations.synaptic is not None, "all rates are known"
+    assert {"syops", "bit-level"} <= {one.convention for one in found.energy}
+
+
+def test_an_outline_takes_no_memory_for_weights() -> None:
+    from spqc.sources import read_model
+
+    graph = read_model(models.outline("vgg9", width=1 / 8)).graph
+    weights = [graph.data[v.name] for v in graph.constants if v.type.size > 1000]
+    assert len(weights) == 8 and not any(any(array.strides) for array in weights)
+    net = models.outline("vgg9", width=1 / 8)
+    read_model(net)
+    assert "integer_weight" not in vars(net.features[0].synapse), "what was replaced to be counted is put back"

@@ -6,14 +6,14 @@ import dataclasses
 import difflib
 import importlib
 import pkgutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from types import ModuleType
 from typing import Any
 
 from spqc.errors import UsageError
 
-from .. import builder, calibration, config
+from .. import builder, calibration, config, initialisation
 from ..network import NetworkSignature, SpikingNetwork
 
 
@@ -41,6 +41,26 @@ def create(name: str, **options: Any) -> SpikingNetwork:
     dashes, or those that its `VARIANTS` name, each with the options that it sets.
     Raises UsageError for an unknown model or option, ModelError for layers that do not fit.
     """
+    network, chosen = _made(name, options, draw=True)
+    if chosen.calibrate:
+        calibration.calibrate_fresh(network, chosen.seed)
+    return network.eval()
+
+
+def outline(name: str, **options: Any) -> SpikingNetwork:
+    """Return a network to be counted and not run: nothing is drawn, and its graph has no array of weights.
+
+    Where a width depends on the weights themselves (integer membranes), they are drawn. Raises like `create`.
+    """
+    network, chosen = _made(name, options, draw=False)
+    if any(layer.options.neuron.is_integer for _, layer in network.spiking_layers()):
+        initialisation.initialise(network, chosen.seed)
+    else:
+        network.outline = True
+    return network.eval()
+
+
+def _made(name: str, options: Mapping[str, Any], *, draw: bool) -> tuple[SpikingNetwork, config.NetworkOptions]:
     model = find(name)
     own = {field.name for field in dataclasses.fields(model.Options)}
     config.require_known(options, option_names(name), f"model '{name}'")
@@ -48,10 +68,8 @@ def create(name: str, **options: Any) -> SpikingNetwork:
     network_options = config.parse(chosen)
     model_options = model.Options(**{key: value for key, value in chosen.items() if key in own})
     specs: Sequence[builder.Spec] = model.layers(model_options, network_options)
-    network = builder.build(specs, network_options, _signature(spelled(name), network_options, model_options))
-    if network_options.calibrate:
-        calibration.calibrate_fresh(network, network_options.seed)
-    return network.eval()
+    signature = _signature(spelled(name), network_options, model_options)
+    return builder.build(specs, network_options, signature, draw=draw), network_options
 
 
 def spelled(name: str) -> str:
