@@ -216,6 +216,7 @@ def _mint(bits: int) -> dict[str, Any]:
         "leak_at": "write",
         "fire": "gt",
         "threshold": 0.5,
+        "clamp_threshold": False,  # half of the clamp's least value, and the membrane counts another unit
         "ties": "even",
     }
 
