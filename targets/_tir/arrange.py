@@ -27,6 +27,8 @@ class Arrangement:
     `weight`: [tile][kernel row][kernel column and channel group][lane][group], from OxCxKxL (or OxI, via `map`);
     with two `parts`, only the high (0) or low (1) byte of each, w = 256 * high + low;
     `shifts`: the same order, each weight as sign bit 7, non-zero bit 6 and shift;
+    `sparse`: the rows of `weight` that are not zero, tile after tile (with `fill`: as `shifts`); `places`: where the
+    rows of each tile begin, then where each row finds its inputs, by `strides` (see kernels/sparse.py);
     `taps`: [tile][kernel row][kernel column][lane] from Cx1xKxL, of a depthwise convolution;
     `events`: [tile][block of `group` channels][kernel row][kernel column][channel, then zeros][words]: the bytes of two
     outputs in a word, `fill` added (see kernels/events.py); with two `parts` low bytes' words, then high bytes';
@@ -52,6 +54,7 @@ class Arrangement:
     rows_inside: bool = False
     way: tuple[str, int, int] = ("whole", 0, 1)
     alphabet: tuple[int, ...] = ()
+    strides: tuple[int, ...] = ()
 
     def settings(self) -> dict[str, Any]:
         return asdict(self)
@@ -92,6 +95,11 @@ def _arranged(a: Arrangement, array: Integers) -> npt.NDArray[Any]:
     if a.form in ("weight", "shifts"):
         weight = _weight(a, array if a.parts == 1 else byte_of(array, a.part))
         return (_shift_codes(weight) if a.form == "shifts" else weight).astype(a.dtype)
+    if a.form == "sparse":
+        weight = _weight(a, array if a.parts == 1 else byte_of(array, a.part))[rows_kept(a, array)]
+        return (_shift_codes(weight) if a.fill else weight).astype(a.dtype)
+    if a.form == "places":
+        return _places(a, rows_kept(a, array)).astype(a.dtype)
     if a.form == "taps":
         rows = _pad(array.reshape(len(array), -1), 0, a.lanes)
         return rows.reshape(-1, a.lanes, rows.shape[1]).transpose(0, 2, 1).astype(a.dtype)
@@ -166,6 +174,20 @@ def _dense_groups(weight: Integers, groups: int) -> Integers:
         first = o // (out // groups) * per_group
         dense[o, first : first + per_group] = weight[o]
     return dense
+
+
+def rows_kept(a: Arrangement, array: Integers) -> npt.NDArray[np.bool_]:
+    """Return which rows are not zero: [tile, kernel row, kernel column, channel group]."""
+    return np.asarray((_weight(a, array) != 0).any(axis=(4, 5)))
+
+
+def _places(a: Arrangement, kept: npt.NDArray[np.bool_]) -> Integers:
+    """Return where each tile's rows begin, and where every row's inputs lie behind the top of its window."""
+    counts = kept.reshape(len(kept), -1).sum(axis=1)
+    _, row, column, channels = np.nonzero(kept)
+    height, layer, line = a.strides
+    inputs = row // height * layer + row % height * line + column * kept.shape[3] + channels
+    return np.concatenate([[0], np.cumsum(counts), inputs])
 
 
 def _shift_codes(weight: Integers) -> Integers:

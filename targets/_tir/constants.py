@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from spqc.errors import InternalError
 from spqc.ir import Graph, Value
 
-from .arrange import Arrangement, byte_of
+from .arrange import Arrangement, byte_of, rows_kept
 from .digits import GROUP, Digits, decompose, flush_period, in_order
 from .geometry import WeightedSum, padded
 
@@ -66,6 +67,58 @@ class Constants:
             part=part,
             parts=parts,
         )
+
+    def kept_rows(self, g: WeightedSum, group: int, outputs: int) -> float:
+        """Return the share of rows (`outputs` outputs, `group` channels, one place of the window) that are not zero."""
+        return float(self._rows(g, group, outputs, -(-g.input.channels // group) * group).mean())
+
+    def sparse_rows(
+        self, g: WeightedSum, dtype: str, *, group: int, lanes: int, channels: int, shifts: bool, part: int, parts: int
+    ) -> Arrangement:
+        """Place the rows of `weight` that are not zero, tile after tile."""
+        return self._place(
+            g.weight.name,
+            "sparse",
+            dtype,
+            int(self._rows(g, group, lanes, channels).sum()) * lanes * group,
+            kernel=g.kernel,
+            padded_channels=channels,
+            group=group,
+            lanes=lanes,
+            part=part,
+            parts=parts,
+            fill=int(shifts),
+        )
+
+    def row_places(
+        self, g: WeightedSum, group: int, outputs: int, channels: int, strides: tuple[int, int, int]
+    ) -> Arrangement:
+        """Place where each tile's rows begin, and after `channels` such numbers where each row finds its inputs."""
+        rows = self._rows(g, group, outputs, channels)
+        heads = len(rows) + 1
+        return self._place(
+            g.weight.name,
+            "places",
+            "int32",
+            heads + int(rows.sum()),
+            kernel=g.kernel,
+            padded_channels=channels,
+            channels=heads,
+            group=group,
+            lanes=outputs,
+            strides=strides,
+        )
+
+    def _rows(self, g: WeightedSum, group: int, outputs: int, channels: int) -> npt.NDArray[np.bool_]:
+        """Return which rows of each tile are not zero: [tile, kernel row, kernel column, channel group]."""
+        shape = Arrangement(
+            g.weight.name, "sparse", "int8", 0, 0, kernel=g.kernel, padded_channels=channels, group=group, lanes=outputs
+        )
+        found: npt.NDArray[np.bool_] = self.remember(
+            ("rows", g.weight.name, g.kernel, group, outputs, channels),
+            lambda: rows_kept(shape, self.graph.data[g.weight.name]),
+        )
+        return found
 
     def taps(self, g: WeightedSum) -> Arrangement:
         """Place a depthwise weight, one element a channel and tap."""
@@ -157,7 +210,8 @@ class Constants:
         return bool((np.abs(high) < 128).all())
 
     def _place(self, name: str, form: str, dtype: str, count: int, **shape: Any) -> Arrangement:
-        key = (name, form, *(int(shape.get(k, 1)) for k in ("group", "lanes", "part", "rows_inside")))
+        numbers = (int(shape.get(k, 1)) for k in ("group", "lanes", "part", "rows_inside"))
+        key = (name, form, *numbers, shape.get("strides", ()))
         if key not in self.found:
             size = count * _SIZES[dtype]
             self.found[key] = Arrangement(name, form, dtype, self.size, size, **shape)

@@ -41,6 +41,11 @@ class Dot:
     def arrange(self, constants: Constants, g: WeightedSum, lanes_: int, channels: int, part: int) -> Arrangement:
         return constants.weight(g, "int8", group=4, lanes=lanes_, channels=channels, part=part, parts=self.parts)
 
+    def arrange_rows(self, constants: Constants, g: WeightedSum, lanes_: int, channels: int, part: int) -> Arrangement:
+        """Place the rows that are not zero (see kernels/sparse.py)."""
+        shape = {"group": 4, "lanes": lanes_, "channels": channels, "part": part, "parts": self.parts}
+        return constants.sparse_rows(g, "int8", shifts=False, **shape)
+
     def activation(self, context: Context, at: Expr) -> Expr:
         """Return the four input bytes at byte index `4 * at`, in every lane."""
         return bind(broadcast(context.memory.view("arena", "int32")[at]))
@@ -68,6 +73,11 @@ class Portable:
     def arrange(self, constants: Constants, g: WeightedSum, lanes_: int, channels: int, part: int) -> Arrangement:
         shifts = self.multiply == "shift"
         return constants.weight(g, self.weight_dtype, group=1, lanes=lanes_, channels=channels, shifts=shifts)
+
+    def arrange_rows(self, constants: Constants, g: WeightedSum, lanes_: int, channels: int, part: int) -> Arrangement:
+        """Place the rows that are not zero (see kernels/sparse.py)."""
+        shape = {"group": 1, "lanes": lanes_, "channels": channels, "part": 0, "parts": 1}
+        return constants.sparse_rows(g, self.weight_dtype, shifts=self.multiply == "shift", **shape)
 
     def activation(self, context: Context, at: Expr) -> Expr:
         value = context.memory.view("arena", "uint8")[at].astype(self.dtype)
