@@ -215,5 +215,6 @@ def test_a_real_interrupt_is_quiet(tmp_path: Path) -> None:
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=30)
     assert process.returncode == 130 and "Traceback" not in errors
+    assert "--resume" in errors or not (tmp_path / "d.state.pt").exists()
     left = {path.name for path in tmp_path.iterdir()}
     assert left <= {"d.state.pt", "d.best.pt"}, "an interrupt leaves what --resume needs, and nothing else"

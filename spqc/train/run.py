@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -99,8 +100,17 @@ def train(
             wanted, network, kept, judge, judged_by, task, together, own_device, files, logs, save_seconds, workers,
             resumed,
         )  # fmt: skip
-        flows.FLOWS[wanted.flow](session)
+        try:
+            flows.FLOWS[wanted.flow](session)
+        except KeyboardInterrupt:
+            _tell_how_to_go_on(session)
+            raise
         return _finish(session, train_set, test_set)
+
+
+def _tell_how_to_go_on(session: Session) -> None:
+    if session.processes.first and session.files is not None and session.files.state.exists():
+        print("interrupted; the same command with --resume goes on", file=sys.stderr)
 
 
 def _finish(session: Session, train_set: Any, test_set: Any) -> TrainReport:
