@@ -22,6 +22,10 @@ PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 TOURS = [ROOT / "README.md", ROOT / "docs" / "walkthrough.md"]
 SLOW = ("spqc verify examples/digits.pt", "spqc bench")
 _VGG9 = "spqc train vgg9 --data cifar10 --root data/cifar10 --device cuda --amp --log-dir out/logs -o out/vgg9.pt"
+_ACE = (
+    "spqc train cnn-32h --data 'synthetic-cube{patch=3 bands=60 contrast=0.4}' --set kernels=16 --set hidden=64 "
+    "--set cnn_epochs=30 --epochs 8 --batch 32 -o out/ace.pt"
+)
 BY_HAND = {
     "make demo": "runs the commands of the tour",
     "make test": "runs this test",
@@ -38,6 +42,7 @@ BY_HAND = {
     '--set \'layers=[{"op": "linear", "out": 10}]\' -o out/line.pt': "tests/train does",
     "spqc train digits --set weight_bits=2 --set features.0.weight_bits=8 "
     "--set classifier.weight_bits=4 -o out/mixed.pt": "trains for a minute",
+    _ACE: "trains for a minute and a half",
     "torchrun --nproc-per-node 2 -m spqc train digits -o out/digits.pt": "trains for a minute",
     "spqc train digits --preset quant --out examples/digits.pt": "trains for a minute",
     "spqc train digits --preset spquant+adaptive --epochs 80 --out examples/digits-spquant.pt": "trains for a minute",

@@ -196,6 +196,7 @@ class Synapse(nn.Module):
         return (integers, scale) if self.sparsity is None else (integers * self._fixed_mask().long(), scale)
 
     def effective_weight(self) -> Tensor:
+        """Return the weights of the evaluation as floats, before any quantiser; 0 where the layer is sparse."""
         return self.weight.detach() if self.sparsity is None else self.weight.detach() * self._fixed_mask()
 
     def _fixed_mask(self) -> Tensor:

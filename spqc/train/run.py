@@ -19,7 +19,6 @@ from . import flows, processes, recipes, settings, source, state
 from .batches import held_out
 from .evaluation import LayerReport, layer_reports
 from .loop import Session
-from .processes import Processes
 from .settings import Settings
 from .state import Files
 from .tasks import task_of
@@ -184,6 +183,3 @@ def _one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-__all__ = ["Processes", "TrainReport", "train"]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from spqc.errors import UsageError
-from spqc.nn import config, models
+from spqc.nn import models
 from spqc.options import nearest
 
 from . import presets, recipes
@@ -113,6 +113,3 @@ def difference(saved: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]
 def network_options(settings: Settings, facts: Mapping[str, Any]) -> dict[str, Any]:
     """Return the options of models.create: the data's facts, then the settings, the seed."""
     return {**facts, **settings.network, "seed": settings.seed}
-
-
-__all__ = ["Settings", "config", "difference", "network_options", "read_assignments", "resolve"]
