@@ -116,7 +116,8 @@ def analyze_model(
     if not account.layers:
         raise ModelError("there is no layer with weights or neurons to account for", subject.label)
     activity, inputs, samples = _measured(subject, question)
-    operations = operations_of(account, activity, question.channel_sparsity, question.spatial_sparsity)
+    sparsities = question.channel_sparsity, question.spatial_sparsity
+    operations = operations_of(account, activity, *sparsities, _strategies(subject))
     program, widths, refusal = _program(subject, question)
     energy = [
         *eq31(operations),
@@ -239,6 +240,12 @@ def _program(subject: _Subject, question: Question) -> tuple[ProgramMemory | Non
     states = sum(v.type.size * v.type.bits for v in graph.states)
     run, step = programs["run"].arena_bytes, programs["step"].arena_bytes
     return ProgramMemory(-(-weights // 8), run, step, -(-states // 8)), accumulator_widths(graph), ""
+
+
+def _strategies(subject: _Subject) -> dict[str, str]:
+    """Return how an artifact's kernels sum, by layer; nothing where its target does not say."""
+    report = subject.artifact.contents.report.get("kernels", {}) if subject.artifact is not None else {}
+    return {str(kernel["layer"]): str(kernel["strategy"]) for kernel in report.get("run", ())}
 
 
 def accumulator_widths(graph: Graph) -> dict[str, int]:

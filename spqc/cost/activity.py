@@ -27,7 +27,7 @@ class LayerActivity:
     input_rate: share of the inputs of its sum that are not 0 (of spike attention: of its queries). occupancy: share
     of the stored states on each level (empty where a membrane has too many). spatial_sparsity, channel_sparsity:
     shares that the masks shut (S_p, S_c). open_tiles: share of the tiles of 16 channels in which a gate opens at
-    least once in a window. clip: Eq 5 and 6.
+    least once in a window. clip: Eq 5 and 6. input_mean: the mean code of those inputs.
     """
 
     layer: str
@@ -38,6 +38,7 @@ class LayerActivity:
     channel_sparsity: float | None = None
     open_tiles: float | None = None
     clip: Clip | None = None
+    input_mean: float | None = None
 
 
 def activity_of(graph: Graph, codes: Array, clip_bound: float | None = None) -> dict[str, LayerActivity]:
@@ -102,6 +103,7 @@ class _Tally:
         self.mask = next((op for op in ops if isinstance(op, SpatialMask)), None)
         self.gate = next((op for op in ops if isinstance(op, Greater)), None)
         self.spikes, self.inputs, self.masked, self.shut, self.tiles = (_Share() for _ in range(5))
+        self.codes = 0.0
         self.states: Counter[int] = Counter()
         self.opened: Array | None = None
         self.clip: ClipTally | None = None
@@ -126,6 +128,7 @@ class _Tally:
         """Count one value of one step."""
         if self.sum is not None and name == self.sum.inputs[0].name:
             self.inputs.add(array != 0)
+            self.codes += float(array.sum())
         if self.mask is not None and name == self.mask.inputs[0].name:
             limit = array.dtype.type(self.mask.threshold / self.mask.type_of(0).scale)
             self.masked.add(np.abs(array) <= limit)
@@ -163,6 +166,7 @@ class _Tally:
             self.shut.share,
             self.tiles.share,
             self.clip.result() if self.clip is not None else None,
+            self.codes / self.inputs.seen if self.inputs.seen else None,
         )
 
     def _occupancy(self, name: str) -> dict[str, float]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from .account import Account, LayerAccount
 from .activity import LayerActivity
+
+_EVENTS = "events"
 
 Activities = dict[str, LayerActivity]
 
@@ -15,11 +17,13 @@ Activities = dict[str, LayerActivity]
 class LayerOperations:
     """Multiply-accumulates of one inference (all T steps) of one layer.
 
-    dense: nothing left out. eq30: masked channels and pixels left out. public: the counter of the released code, which
-    leaves out masked channels of the sums and of the membranes, and adds its gate's work; it includes one membrane
-    update a neuron and step. synaptic: only inputs that are not zero (None where no input was measured).
-    executed: what a dense kernel of ours runs: once where its input is constant in time, without the tiles of channels
-    that a gate keeps shut. gate: what our own channel gate takes. membrane: updates of a stored state.
+    dense: nothing left out. eq30: masked channels and pixels left out. public: the counter of the released code,
+    which leaves out masked channels of the sums and of the membranes, and adds its gate's work; it includes one
+    membrane update a neuron and step. synaptic: only inputs that are not zero (None where no input was measured).
+    executed: what our kernels run: once where the input is constant in time; dense ones without the tiles of
+    channels that a gate keeps shut, event-driven ones v times for an input of code v (a look-up counts like the
+    dense kernel that it stands for). strategy: of an artifact's kernel; dense ones are counted where it is not
+    known. gate: what our own channel gate takes. membrane: updates of a stored state.
     """
 
     layer: str
@@ -31,14 +35,20 @@ class LayerOperations:
     executed: float
     gate: int
     membrane: int
+    strategy: str = ""
 
 
 def operations_of(
-    account: Account, activities: Activities, channel_sparsity: float = 0.0, spatial_sparsity: float = 0.0
+    account: Account,
+    activities: Activities,
+    channel_sparsity: float = 0.0,
+    spatial_sparsity: float = 0.0,
+    strategies: Mapping[str, str] | None = None,
 ) -> tuple[LayerOperations, ...]:
     """Return the operations of every layer; masks that were not measured count with the sparsities given."""
+    known, sparsities = strategies or {}, (channel_sparsity, spatial_sparsity)
     return tuple(
-        _layer(account, layer, activities.get(layer.layer), channel_sparsity, spatial_sparsity)
+        _layer(account, layer, activities.get(layer.layer), sparsities, known.get(layer.layer, ""))
         for layer in account.layers
     )
 
@@ -60,9 +70,13 @@ def total_of(operations: Sequence[LayerOperations]) -> LayerOperations:
 
 
 def _layer(
-    account: Account, layer: LayerAccount, activity: LayerActivity | None, channel: float, spatial: float
+    account: Account,
+    layer: LayerAccount,
+    activity: LayerActivity | None,
+    sparsities: tuple[float, float],
+    strategy: str,
 ) -> LayerOperations:
-    steps, dense = account.steps, account.steps * layer.macs
+    steps, dense, (channel, spatial) = account.steps, account.steps * layer.macs, sparsities
     shut = activity.channel_sparsity if activity and activity.channel_sparsity is not None else channel
     masked = activity.spatial_sparsity if activity and activity.spatial_sparsity is not None else spatial
     if not layer.neurons:
@@ -74,9 +88,10 @@ def _layer(
         public=(dense + steps * layer.neurons * (1 - masked)) * (1 - shut) + _public_gate(layer, steps, bool(masked)),
         public_dense=dense + steps * layer.neurons,
         synaptic=_synaptic(dense, activity),
-        executed=_executed(layer, steps, activity),
+        executed=_executed(layer, steps, activity, strategy),
         gate=layer.gate_macs * steps,
         membrane=layer.neurons * steps,
+        strategy=strategy,
     )
 
 
@@ -91,7 +106,9 @@ def _public_gate(layer: LayerAccount, steps: int, masked: bool) -> float:
     return steps * 2 * (layer.in_channels / 4) * layer.neurons if masked else 0.0
 
 
-def _executed(layer: LayerAccount, steps: int, activity: LayerActivity | None) -> float:
+def _executed(layer: LayerAccount, steps: int, activity: LayerActivity | None, strategy: str) -> float:
+    if strategy == _EVENTS and activity is not None and activity.input_mean is not None:
+        return layer.macs * steps * activity.input_mean
     opened = 1.0 if activity is None or activity.open_tiles is None else activity.open_tiles
     return layer.macs * (1 if layer.constant else steps) * (1.0 if layer.constant else opened)
 

@@ -28,6 +28,7 @@ def total_activity(account: Account, activities: Mapping[str, LayerActivity]) ->
         if gated
         else None,
         _clip(spiking),
+        _mean((one.input_mean, layer.macs) for layer, one in found),
     )
 
 

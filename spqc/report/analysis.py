@@ -9,6 +9,7 @@ from .terminal import console, show_table
 
 if TYPE_CHECKING:
     from spqc.analysis import Analysis
+    from spqc.cost.account import LayerAccount
     from spqc.cost.activity import LayerActivity
     from spqc.cost.memory import Footprint
 
@@ -39,23 +40,26 @@ def show_analysis(found: Analysis) -> None:
 
 
 def _show_layers(found: Analysis) -> None:
-    head = ("layer", "kind", "output", "weights", "bits", "neurons", "MACs/step")
-    rows = [
-        (
-            layer.layer,
-            layer.kind,
-            "x".join(map(str, layer.shape)),
-            f"{layer.weights + layer.gate_weights:,}",
-            str(layer.weight_bits or ""),
-            f"{layer.neurons:,}" if layer.neurons else "",
-            f"{layer.macs + layer.gate_macs:,}",
-        )
-        for layer in found.account.layers
-    ]
+    strategies = {one.layer: one.strategy for one in found.operations}
+    kernels = ["kernel"] if any(strategies.values()) else []
+    head = ("layer", "kind", "output", "weights", "bits", "neurons", "MACs/step", *kernels)
+    rows = [(*_layer_row(layer), *(strategies[layer.layer] for _ in kernels)) for layer in found.account.layers]
     total, gates = found.account, sum(layer.gate_weights for layer in found.account.layers)
     gate_macs = sum(layer.gate_macs for layer in total.layers)
     sums = (f"{total.weights + gates:,}", "", f"{total.neurons:,}", f"{total.macs_per_step + gate_macs:,}")
-    show_table(head, [*rows, ("total", "", "", *sums)], ("weights", "bits", "neurons", "MACs/step"))
+    show_table(head, [*rows, ("total", "", "", *sums, *("" for _ in kernels))], head[3:7])
+
+
+def _layer_row(layer: LayerAccount) -> tuple[str, ...]:
+    return (
+        layer.layer,
+        layer.kind,
+        "x".join(map(str, layer.shape)),
+        f"{layer.weights + layer.gate_weights:,}",
+        str(layer.weight_bits or ""),
+        f"{layer.neurons:,}" if layer.neurons else "",
+        f"{layer.macs + layer.gate_macs:,}",
+    )
 
 
 def _show_activity(found: Analysis) -> None:
@@ -119,6 +123,8 @@ def _show_operations(found: Analysis) -> None:
         count = getattr(total, name)
         if count is not None:
             base = total.public_dense if name == "public" else total.dense
+            if name == "executed" and any(one.strategy for one in found.operations):
+                title = "our kernels"
             rows.append((title, f"{count:,.0f}", f"{base / count:.2f}x" if count else ""))
     if total.gate:
         rows.append(("channel gates", f"{total.gate:,}", ""))

@@ -94,6 +94,13 @@ def test_a_constant_input_is_summed_once() -> None:
     assert (one.dense, one.executed, head.executed) == (864, 288, 120)
 
 
+def test_event_driven_kernels_add_a_code_that_many_times(activity: dict[str, LayerActivity]) -> None:
+    one, head = operations_of(account_of(hand()), activity, strategies={"one": "events", "head": "dense"})
+    assert activity["one"].input_mean == 2 * 8 / 48
+    assert one.executed == pytest.approx(864 * 2 * 8 / 48) and head.executed == 120
+    assert (one.strategy, head.strategy) == ("events", "dense")
+
+
 def test_factors() -> None:
     assert flops_factor(0.5, 0.5) == 4.0
     assert implied_channel_sparsity(4.0, 0.5) == 0.5
