@@ -7,7 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from spqc.ir import Graph
+import numpy as np
+
+from spqc.ir import Graph, Op
+from spqc.ir.ops import Conv, Linear
 from spqc.runtime.artifact import describe
 from spqc.runtime.session import Artifact
 from spqc.sources import read_model
@@ -15,13 +18,17 @@ from spqc.sources import read_model
 
 @dataclass(frozen=True)
 class OperatorRow:
-    """One operator: its layer in the user's model, its result, and the constants it reads."""
+    """One operator: its layer in the user's model, its result, and the constants it reads.
+
+    density: the share of its weights that are not zero; None for an operator without weights.
+    """
 
     operator: str
     origin: str
     result: str
     constants: str
     weight_bytes: int
+    density: float | None = None
 
 
 @dataclass(frozen=True)
@@ -86,7 +93,14 @@ def _row(graph: Graph, index: int) -> OperatorRow:
         str(op.out.type),
         ", ".join(str(v.type) for v in constants),
         _bytes(v.type.size * v.type.bits for v in constants),
+        _density(graph, op),
     )
+
+
+def _density(graph: Graph, op: Op) -> float | None:
+    if not isinstance(op, Conv | Linear) or op.inputs[1].name not in graph.data:
+        return None
+    return round(float(np.count_nonzero(graph.data[op.inputs[1].name]) / op.type_of(1).size), 4)
 
 
 def _bytes(bits: Iterable[int]) -> int:

@@ -12,10 +12,11 @@ if TYPE_CHECKING:
     from spqc.benchmark import BenchReport
     from spqc.catalogue import Entry
     from spqc.health import Diagnosis
-    from spqc.inspection import Inspection
+    from spqc.inspection import Inspection, OperatorRow
     from spqc.verification import VerifyReport
 
 _PLAIN_WIDTH = 120
+_SPARSE = 0.75  # weights of which fewer are not zero are worth a word
 _MARKS = {"ok": "[green]ok[/]", "missing": "[yellow]missing[/]", "failed": "[red]failed[/]"}
 
 
@@ -89,9 +90,15 @@ def show_inspection(found: Inspection) -> None:
     facts += [("part", f"{name}, {size:,} bytes") for name, size in found.parts.items()]
     show_table(("", ""), facts)
     head = ("operator", "layer", "result", "constants", "bytes")
-    rows = [(r.operator, r.origin, r.result, r.constants, f"{r.weight_bytes:,}") for r in found.operators]
+    rows = [(r.operator, r.origin, r.result, _constants(r), f"{r.weight_bytes:,}") for r in found.operators]
     show_table(head, rows, ("bytes",))
     show_kernels(found.report.get("kernels", {}).get("run", []))
+
+
+def _constants(row: OperatorRow) -> str:
+    """Return an operator's constants; of sparse weights, how many are not zero."""
+    sparse = row.density is not None and row.density < _SPARSE
+    return f"{row.constants}, {row.density:.0%} not zero" if sparse else row.constants
 
 
 def show_kernels(kernels: Sequence[Mapping[str, Any]]) -> None:

@@ -19,6 +19,7 @@ from spqc.options import split_call
 from .archive import read_archive, write_archive
 from .observe import input_format
 from .packing import pack
+from .sparse import pack_sparse, worthwhile
 from .stored import StoredConstants
 
 FORMAT = "spqc-artifact"
@@ -69,6 +70,7 @@ def describe(contents: Contents) -> dict[str, Any]:
         "pipeline": contents.pipeline,
         "source": dict(contents.source),
         "settings": dict(contents.settings),
+        "sparse": _sparse_counts(contents.graph),
         **_signature(contents.graph),
     }
 
@@ -79,7 +81,7 @@ def read(path: Path) -> Contents:
     manifest = _read_manifest(files, path)
     _check_hashes(files, manifest, path)
     _check_target(manifest["target"], path)
-    graph = _read_graph(files, path)
+    graph = _read_graph(files, manifest["sparse"], path)
     if {key: manifest.get(key) for key in _signature(graph)} != json.loads(_json(_signature(graph))):
         raise ArtifactError("the manifest and the graph describe different networks", str(path), _AGAIN)
     binary = {name.removeprefix("binary/"): content for name, content in files.items() if name.startswith("binary/")}
@@ -115,25 +117,38 @@ def _signature(graph: Graph) -> dict[str, Any]:
 
 def _pack_constants(graph: Graph) -> bytes:
     parts = []
+    sparse = _sparse_counts(graph)
     for value in graph.constants:
         if value.name not in graph.data:
             raise GraphError(f"constant '{value.name}' has no array", str(value), "keep the .npz beside the .tg")
-        parts.append(pack(graph.data[value.name], value.type))
+        packed = pack_sparse if value.name in sparse else pack
+        parts.append(packed(graph.data[value.name], value.type))
     return b"".join(parts)
 
 
-def _read_graph(files: Mapping[str, bytes], path: Path) -> Graph:
+def _sparse_counts(graph: Graph) -> dict[str, int]:
+    """Return the constants that are stored without their zeros, and how many elements each has left."""
+    known = (v for v in graph.constants if v.name in graph.data)
+    counts = {v.name: worthwhile(graph.data[v.name], v.type) for v in known}
+    return {name: count for name, count in counts.items() if count is not None}
+
+
+def _read_graph(files: Mapping[str, bytes], sparse: Mapping[str, int], path: Path) -> Graph:
     try:
         bare = parse_graph(files[_GRAPH].decode(), path=f"{path}/{_GRAPH}")
-        data = _stored_constants(bare, files[_WEIGHTS], path)
+        data = _stored_constants(bare, files[_WEIGHTS], sparse, path)
         return verify(parse_graph(files[_GRAPH].decode(), data, f"{path}/{_GRAPH}"))
     except (GraphError, UnicodeDecodeError) as error:
         reason = error.message if isinstance(error, SpqcError) else str(error)
         raise ArtifactError(f"the graph inside cannot be read: {reason}", str(path), _AGAIN) from None
 
 
-def _stored_constants(graph: Graph, content: bytes, path: Path) -> StoredConstants:
-    found = StoredConstants(content, {value.name: value.type for value in graph.constants})
+def _stored_constants(graph: Graph, content: bytes, sparse: Mapping[str, int], path: Path) -> StoredConstants:
+    types = {value.name: value.type for value in graph.constants}
+    for name, count in sparse.items():
+        if name not in types or not isinstance(count, int) or not 0 <= count <= types[name].size:
+            raise ArtifactError(f"the manifest counts {count!r} elements of the weight '{name}'", str(path), _AGAIN)
+    found = StoredConstants(content, types, sparse)
     if found.size != len(content):
         raise ArtifactError(f"the weights take {len(content)} bytes, not {found.size}", str(path), _AGAIN)
     return found
@@ -152,7 +167,7 @@ def _read_manifest(files: Mapping[str, bytes], path: Path) -> dict[str, Any]:
             str(path),
             "install a newer spqc, or compile the model again with this one",
         )
-    kinds = {"target": str, "pipeline": str, "source": dict, "settings": dict, "sha256": dict}
+    kinds = {"target": str, "pipeline": str, "source": dict, "settings": dict, "sparse": dict, "sha256": dict}
     for key, kind in kinds.items():
         if not isinstance(manifest.get(key), kind):
             raise ArtifactError(f"the manifest lacks '{key}'", str(path), _AGAIN)
