@@ -160,7 +160,7 @@ class _Subject:
 
 def _subject(model: Any, settings: dict[str, Any], question: Question) -> _Subject:
     if isinstance(model, str) and is_name(model):
-        read = read_model(_created(model, settings, question))
+        read = _created(model, settings, question)
         return _Subject("name", model, read.graph, read)
     if settings:
         require_name(model)
@@ -183,17 +183,17 @@ def is_name(text: str) -> bool:
     return "/" not in text and not Path(text).suffix and not Path(text).exists()
 
 
-def _created(name: str, settings: dict[str, Any], question: Question) -> Any:
+def _created(name: str, settings: dict[str, Any], question: Question) -> Model:
     """Return a named network: drawn and calibrated to be run, drawn to be lowered, else only its outline."""
     try:
         from spqc.nn import models
     except ImportError as error:
         raise UsageError(f"models need {error.name}", hint="pip install 'spqc[torch]'") from None
-    outline = models.outline(name, **settings)
-    few = account_of(read_model(outline).graph).weights <= _LOWERED_WEIGHTS
+    outline = read_model(models.outline(name, **settings))
+    few = account_of(outline.graph).weights <= _LOWERED_WEIGHTS
     runs = question.x is not None or question.samples is not None
     if runs or (few if question.program is None else question.program):
-        return models.create(name, **settings, calibrate=runs)
+        return read_model(models.create(name, **settings, calibrate=runs))
     return outline
 
 

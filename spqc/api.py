@@ -27,7 +27,7 @@ from spqc.ir import Array, parse_graph
 from spqc.options import fields_of, format_value, split_call
 from spqc.runtime.samples import random_codes
 from spqc.runtime.session import Artifact, Logits
-from spqc.sources import data_set, inputs_for, read_model
+from spqc.sources import data_samples, data_set, inputs_for, read_model
 from spqc.tuning.driver import TuneReport
 from spqc.tuning.fit import FitReport
 from spqc.tuning.session import fit, tune
@@ -171,13 +171,14 @@ def analyze(
     *,
     x: npt.ArrayLike | None = None,
     data: str | None = None,
+    root: str | Path | None = None,
     samples: int | None = None,
     **asked: Any,
 ) -> Analysis:
     """Return the papers' arithmetic for a model's name, a path, a live network, a graph or an artifact.
 
-    settings: options of a named model, or `key=value` texts. x, data, samples: what to run it on: given inputs, a known
-    data set, or how many inputs to draw. asked: the other fields of `spqc.analysis.Question`.
+    settings: options of a named model, or `key=value` texts. x, data, samples: what to run it on: given inputs, samples
+    of a data set (its files in `root`), or how many inputs to draw. asked: other fields of `spqc.analysis.Question`.
     """
     chosen = settings if isinstance(settings, Mapping) else _assigned(model, settings)
     _positive("samples", samples)
@@ -185,7 +186,7 @@ def analyze(
     if data is not None:
         if x is not None:
             raise UsageError("give either inputs or a data set, not both")
-        examples = data_set(data, samples or 16)
+        examples = data_samples(data, root, samples or 16, asked.get("seed", 0))
         x, description = examples.x, examples.description
     return analyze_model(model, chosen, Question(x=x, description=description, samples=samples, **asked))
 

@@ -12,7 +12,7 @@ from spqc import registry
 from spqc.contracts import Examples, Frontend, Source
 from spqc.errors import ModelError, SpqcError, UsageError
 from spqc.ir import Graph, verify
-from spqc.options import nearest
+from spqc.options import build, nearest, split_call
 from spqc.runtime.observe import input_format
 from spqc.runtime.samples import random_codes
 
@@ -90,6 +90,23 @@ def data_set(name: str, samples: int | None = None) -> Examples:
     split = digits.load()
     x, labels = split.test_images[:samples], split.test_labels[:samples]
     return Examples(x, f"real test images of '{name}'", labels)
+
+
+def data_samples(text: str, root: str | Path | None, samples: int, seed: int) -> Examples:
+    """Return some samples of a data set, `name` or `name{key=value}`, drawn from its test split where it has one."""
+    try:
+        from spqc.train import data
+    except ImportError as error:
+        raise UsageError(f"the data set '{text}' needs {error.name}", hint="pip install 'spqc[torch]'") from None
+    name, values = split_call(text)
+    known = data.find(name)
+    chosen: Any = build(known.options, name, values)
+    options = {key.replace("-", "_"): getattr(chosen, key.replace("-", "_")) for key in values}
+    split = "test" if "test" in known.splits else known.splits[-1]
+    found = data.load(name, root, split, **options)
+    picked = np.sort(np.random.default_rng(seed).permutation(len(found))[:samples])
+    codes, labels = found.arrays(picked)
+    return Examples(codes, f"samples of '{text}', split '{split}' (seed {seed})", labels)
 
 
 def inputs_for(model: Model, samples: int | None, seed: int) -> Examples:

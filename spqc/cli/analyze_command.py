@@ -11,7 +11,8 @@ from . import shared
 @click.argument("model", metavar="NAME|MODEL|ARTIFACT")
 @click.option("--set", "chosen", multiple=True, metavar="KEY=VALUE", help="An option of the model NAME.")
 @click.option("--input", "input_path", metavar="X.npy", help="Inputs to measure rates, states and masks on.")
-@click.option("--data", metavar="SET", help="Samples of a known data set instead.")
+@click.option("--data", metavar="SET", help="Samples of a data set, with options as in 'synthetic-events{steps=4}'.")
+@click.option("--root", metavar="DIR", help="The folder of the data set's files.")
 @click.option("--samples", type=int, metavar="N", help="How many samples to draw or to take.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of drawn inputs.")
 @click.option("--clip-bound", type=float, default=-1.0, show_default=True, help="c of Eq 5: potentials below it.")
@@ -26,6 +27,7 @@ def command(
     chosen: tuple[str, ...],
     input_path: str | None,
     data: str | None,
+    root: str | None,
     samples: int | None,
     seed: int,
     clip_bound: float,
@@ -51,6 +53,7 @@ def command(
         chosen,
         x=None if input_path is None else api.read_array(input_path),
         data=data,
+        root=root,
         samples=samples,
         seed=seed,
         clip_bound=clip_bound,

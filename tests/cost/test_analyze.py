@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hand_network import frames, hand
@@ -72,6 +74,16 @@ def test_bits_of_single_layers() -> None:
     net = models.create("sequential", in_shape=(2, 6, 6), classes=3, steps=3, layers=layers)
     literal = api.analyze(net, program=False).memory[0]
     assert literal.quantised.weight_bits == 2 * 72 + 4 * 144 * 9 + 4 * 27, "the classifier counts like most weights"
+
+
+def test_samples_of_a_data_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(Path(__file__).parents[2])
+    found = api.analyze("examples/digits.pt", data="digits", samples=5, seed=3, program=False)
+    assert found.samples == 5 and found.inputs == "samples of 'digits', split 'test' (seed 3)"
+    other = api.analyze("examples/digits.pt", data="digits", samples=5, seed=4, program=False)
+    assert found.activity != other.activity
+    with pytest.raises(UsageError, match="no data set 'digit'"):
+        api.analyze("examples/digits.pt", data="digit")
 
 
 def test_refusals() -> None:
