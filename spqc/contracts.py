@@ -156,6 +156,15 @@ class Tuner(ABC):
 
 
 @dataclass(frozen=True)
+class Tracker:
+    """Where to ask for machines to measure on: those that registered with this key."""
+
+    host: str
+    port: int
+    key: str
+
+
+@dataclass(frozen=True)
 class Lesson:
     """A network whose layer `measured` teaches a cost function, at several shares of input codes that are not 0."""
 
@@ -189,8 +198,10 @@ class Target(ABC):
         """Like `build`, with measurements to choose by; a target that chooses nothing needs none."""
         return self.build(graph, programs)
 
-    def tuner(self, graph: Graph, programs: Mapping[str, Program], advice: Advice) -> Tuner:
-        """Return what measures this target's kernels; UsageError where it has nothing to tune."""
+    def tuner(
+        self, graph: Graph, programs: Mapping[str, Program], advice: Advice, tracker: Tracker | None = None
+    ) -> Tuner:
+        """Return what measures this target's kernels, here or on a tracker's machines; UsageError where it has none."""
         raise UsageError(f"target '{self.name}' has nothing to tune", hint="`spqc tune` serves the target llvm")
 
     def lessons(self) -> Sequence[Lesson]:

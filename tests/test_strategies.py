@@ -19,7 +19,7 @@ from spqc.runtime.observe import observe_graph
 
 tvm = pytest.importorskip("tvm")
 
-from spqc.targets._tir.choice import choose, site, strategies  # noqa: E402  (tvm must be there)
+from spqc.targets._tir.choice import choose, predict, site, strategies  # noqa: E402  (tvm must be there)
 from spqc.targets._tir.constants import Constants  # noqa: E402
 from spqc.targets._tir.context import Machine  # noqa: E402
 from spqc.targets._tir.strategies.events import format_of  # noqa: E402
@@ -96,9 +96,7 @@ def test_the_fastest_prediction_is_chosen() -> None:
         assert found.predicted_ns is not None and found.strategy in NAMES
         for name in NAMES:
             if not strategies()[name].refuses(one):
-                assert found.predicted_ns <= sum(
-                    strategies()[name].rates[f] * n for f, n in strategies()[name].features(one, {}).items()
-                )
+                assert found.predicted_ns <= predict(one, name, {})
 
 
 def convolution(

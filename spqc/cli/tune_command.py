@@ -18,6 +18,8 @@ from . import shared
 @click.option("--calibrate", metavar="X.npy", help="Inputs that show how often neurons spike; give `compile` the same.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be measured.")
 @click.option("--fit", "fit_", is_flag=True, help="Instead fit the cost function, of every model, to this machine.")
+@click.option("--tracker", metavar="HOST:PORT", help="Measure on the machines of this RPC tracker; needs --key.")
+@click.option("--key", metavar="K", help="The key that those machines registered with.")
 @shared.as_json
 @click.pass_context
 def command(
@@ -30,6 +32,8 @@ def command(
     calibrate: str | None,
     dry_run: bool,
     fit_: bool,
+    tracker: str | None,
+    key: str | None,
     as_json: bool,
 ) -> None:
     """Measure every way to compute each kernel of MODEL; `spqc compile` then takes the fastest.
@@ -38,7 +42,7 @@ def command(
     """
     from spqc import api
     from spqc.report import progress, tuning
-    from spqc.tuning.budget import seconds
+    from spqc.tuning.budget import machines, seconds
 
     if fit_:
         with progress.counter("fitting") as count:
@@ -51,7 +55,7 @@ def command(
     with progress.trials() as step:
         report = api.tune(
             model, target, trials=trials, budget_s=limit, records=records, calibrate=calibrate, dry_run=dry_run,
-            progress=step,
+            tracker=machines(tracker, key), progress=step,
         )  # fmt: skip
     shared.print_json("tune", report) if as_json else tuning.show_tuning(report)
     if report.ended == "interrupted":

@@ -9,7 +9,7 @@ from typing import Any
 import numpy.typing as npt
 
 from spqc.compiler import lowered, optimised, target_of
-from spqc.contracts import Advice, Job, Target
+from spqc.contracts import Advice, Job, Target, Tracker
 from spqc.errors import UsageError
 from spqc.ir import Graph
 from spqc.ir.ops import Conv, Linear
@@ -33,19 +33,21 @@ def tune(
     records: str | Path | None = None,
     calibrate: npt.ArrayLike | str | Path | None = None,
     dry_run: bool = False,
+    tracker: Tracker | None = None,
     progress: Callable[[Step], None] | None = None,
 ) -> TuneReport:
     """Measure how fast each kernel of a model can run on this machine; `compile` then takes the fastest.
 
     trials: at most so many measurements. budget_s: no more after so many seconds. records: the file that they are
     appended to. calibrate: inputs as for `compile`; give the same ones there. dry_run: only say what would be measured.
+    tracker: measure on the machines that TVM's RPC tracker lends, instead of this one.
     Raises UsageError for a target that has nothing to tune.
     """
     if trials is not None and trials < 1:
         raise UsageError(f"trials must be 1 or more, not {trials}")
     chosen = target_of(target)
     graph = optimised(model, chosen)
-    tuner = chosen.tuner(graph, lowered(graph, chosen), advice_for(graph, calibrate, NONE))
+    tuner = chosen.tuner(graph, lowered(graph, chosen), advice_for(graph, calibrate, NONE), tracker)
     path = Path(records or records_path())
     return search(tuner, format_call(chosen.name, chosen), path, trials, budget_s, dry_run, progress)
 

@@ -22,13 +22,16 @@ void TVMFFIErrorSetRaisedFromCStrParts(const char* kind, const char** parts, int
 """
 
 
-def shared_library(functions: Mapping[str, tvm.tirx.PrimFunc], target: tvm.target.Target) -> bytes:
-    """Return the bytes of a library that exports each function as `__tvm_ffi_<name>`; one thread needs no TVM."""
+def shared_library(functions: Mapping[str, tvm.tirx.PrimFunc], target: tvm.target.Target, behind: str = "") -> bytes:
+    """Return the bytes of a library that exports each function as `__tvm_ffi_<name>`; one thread needs no TVM.
+
+    behind: C code to compile into it.
+    """
     module = tvm.compile(tvm.IRModule(dict(functions)), target=target).mod
     with tempfile.TemporaryDirectory(prefix="spqc-") as folder:
         code, stub, library = Path(folder, "code.o"), Path(folder, "stub.c"), Path(folder, "code.so")
         module.write_to_file(str(code))
-        stub.write_text(_STUB)
+        stub.write_text(_STUB + behind)
         _link([str(code), str(stub)], library)
         return library.read_bytes()
 

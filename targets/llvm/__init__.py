@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from spqc.contracts import Advice, Binary, Lesson, Package, Target, Tuner
+from spqc.contracts import Advice, Binary, Lesson, Package, Target, Tracker, Tuner
 from spqc.errors import ArtifactError, Unavailable, UsageError
 from spqc.ir import Graph
 from spqc.ir.program import Program
@@ -55,10 +55,12 @@ class Llvm(Target):
             raise UsageError(f"'llvm{{threads={self.threads}}}' is not possible", hint="threads is 1 to 256")
         return build(graph, programs, self, advice)
 
-    def tuner(self, graph: Graph, programs: Mapping[str, Program], advice: Advice) -> Tuner:
+    def tuner(
+        self, graph: Graph, programs: Mapping[str, Program], advice: Advice, tracker: Tracker | None = None
+    ) -> Tuner:
         from .compile import tuner
 
-        return tuner(graph, programs, self, advice)
+        return tuner(graph, programs, self, advice, tracker)
 
     def lessons(self) -> Sequence[Lesson]:
         from .lessons import lessons

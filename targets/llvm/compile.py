@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import tvm
 from tvm.target import codegen
 
-from spqc.contracts import Advice, Binary
+from spqc.contracts import Advice, Binary, Tracker
 from spqc.errors import Unavailable, UsageError
 from spqc.ir import Graph
 from spqc.ir.ops import Spiking
@@ -23,6 +23,7 @@ from .._tir.emit import Emitted, emit
 from .._tir.geometry import TraceSlot, trace_bytes
 from .._tir.signature import interface
 from .cpu import architecture, checked_features, missing_features
+from .remote import Lender
 from .tuner import NativeTuner
 
 
@@ -72,15 +73,20 @@ def build(graph: Graph, programs: Mapping[str, Program], options: Options, advic
     return Binary({"model.so": library}, settings, report)
 
 
-def tuner(graph: Graph, programs: Mapping[str, Program], options: Options, advice: Advice) -> NativeTuner:
-    """Return what measures the kernels of whole windows on this machine."""
+def tuner(
+    graph: Graph, programs: Mapping[str, Program], options: Options, advice: Advice, tracker: Tracker | None
+) -> NativeTuner:
+    """Return what measures the kernels of whole windows, on this machine or on those of a tracker."""
     check_name(options.strategy)
     target, features = machine_target(options.cpu)
-    missing = missing_features(features)
+    missing = missing_features(features) if tracker is None else []
     if missing:
         raise Unavailable(f"this CPU lacks {', '.join(missing)}", hint="tune on the machine that will run it")
+    if tracker is not None and options.threads > 1:
+        raise UsageError("kernels for several threads are not measured over RPC", hint="use {threads=1}")
     machine = Machine(frozenset(features), options.threads, str(target.attrs["mcpu"]))
-    return NativeTuner(programs["run"], machine, Constants(graph), advice, target)
+    lender = None if tracker is None else Lender(tracker)
+    return NativeTuner(programs["run"], machine, Constants(graph), advice, target, lender)
 
 
 def machine_target(cpu: str) -> tuple[tvm.target.Target, set[str]]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import statistics
 import time
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +30,8 @@ ROTATION = 8  # inputs: a single one would let the branch predictor learn its li
 _AT_LEAST_NS = 200_000  # of one reading of the clock
 
 Bytes = npt.NDArray[np.uint8]
+Wrapper = Callable[["Bench", int], str]
+"""Makes C code to compile behind a bench's candidates, of which there are so many."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,9 @@ def alone(program: Program, kernel: Kernel) -> Program:
 class Bench:
     """One kernel with several candidates in one library; `measure` times a candidate."""
 
-    def __init__(self, site: Site, candidates: Sequence[Candidate], target: tvm.target.Target) -> None:
+    def __init__(
+        self, site: Site, candidates: Sequence[Candidate], target: tvm.target.Target, wrapper: Wrapper | None = None
+    ) -> None:
         self.site = site
         program = alone(site.program, site.region.kernel)
         constants = Constants(site.constants.graph)
@@ -57,11 +62,17 @@ class Bench:
             choice = as_asked(site, candidate.strategy, candidate.settings)
             choices = {site.region.kernel.name: choice}
             self.emitted.append(emit(f"candidate{index}", program, site.machine, constants, choices))
-        functions = {f"candidate{i}": e.function for i, e in enumerate(self.emitted)}
-        self.compiled = Library(shared_library(functions, target), site.machine.threads)
         self.constants = lay_out(list(constants.found.values()), site.constants.graph.data, constants.size)
-        self.size = max(e.arena_bytes for e in self.emitted)
+        self.sizes = self._sizes(program)
         self.inputs = [self._memory(program, seed) for seed in range(ROTATION)]
+        functions = {f"candidate{i}": e.function for i, e in enumerate(self.emitted)}
+        behind = wrapper(self, len(candidates)) if wrapper is not None else ""
+        self.code = shared_library(functions, target, behind)
+
+    @cached_property
+    def compiled(self) -> Library:
+        """The candidates, loaded into this process."""
+        return Library(self.code, self.site.machine.threads)
 
     def measure(self, index: int, rounds: int = 15) -> Measured:
         """Return the processor time of a candidate, each call on another input than the one before."""
@@ -75,29 +86,37 @@ class Bench:
 
     def result(self, index: int) -> Bytes:
         """Return what a candidate writes for each input, to compare with another's."""
-        program, kept = self.site.program, []
-        last = self.site.region.result.name
+        region, begin, end = self.result_bytes
+        kept = []
         for memory in self.inputs:
             Call(self.compiled.function(f"candidate{index}"), 1, False, memory)()
-            buffer = program.buffer_of[last]
-            if last in {v.name for v in program.graph.outputs}:
-                kept.append(memory["result"].copy())
-            else:
-                start = buffer.offset or 0
-                kept.append(memory["arena"][start : start + buffer.bytes].copy())
+            kept.append(memory[region][begin:end].copy())
         return np.stack(kept)
 
-    def _memory(self, program: Program, seed: int) -> dict[str, Bytes]:
+    @property
+    def result_bytes(self) -> tuple[str, int, int]:
+        """Return the region of memory that a candidate writes to, and the first byte and that behind the last."""
+        program, last = self.site.program, self.site.region.result.name
+        if last in {v.name for v in program.graph.outputs}:
+            return "result", 0, self.sizes["result"]
+        buffer = program.buffer_of[last]
+        return "arena", buffer.offset or 0, (buffer.offset or 0) + buffer.bytes
+
+    def _sizes(self, program: Program) -> dict[str, int]:
+        """Return the bytes of each region, for one input."""
         graph = program.graph
         result = program.buffer_of[graph.outputs[0].name]
-        memory = {
-            "input": aligned(sum(v.type.size * program.steps for v in graph.inputs) + 64),
-            "result": aligned(4 * result.steps * result.pixels * result.channels + 64),
-            "trace": aligned(64),
-            "arena": aligned(self.size),
-            "constant": self.constants,
-            "state": aligned(sum(s.bytes for s in self.emitted[0].states.values()) + 64),
+        return {
+            "input": -(-sum(v.type.size * program.steps for v in graph.inputs) // 64) * 64 + 64,
+            "result": 4 * result.steps * result.pixels * result.channels + 64,
+            "trace": 64,
+            "arena": max(e.arena_bytes for e in self.emitted),
+            "constant": self.constants.size,
+            "state": sum(s.bytes for s in self.emitted[0].states.values()) + 64,
         }
+
+    def _memory(self, program: Program, seed: int) -> dict[str, Bytes]:
+        memory = {region: aligned(size) for region, size in self.sizes.items()} | {"constant": self.constants}
         fill(memory, program, self.site, seed)
         return memory
 

@@ -19,6 +19,7 @@ from .._tir.context import Machine
 from .._tir.key import key_of
 from .._tir.strategy import Site
 from .measure import Bench
+from .remote import Lender, measure_remotely, wrapper
 
 
 @dataclass
@@ -30,6 +31,7 @@ class NativeTuner(Tuner):
     constants: Constants
     advice: Advice
     target: tvm.target.Target
+    lender: Lender | None = None  # None: measure on this machine
 
     @property
     def cpu(self) -> str:  # type: ignore[override]
@@ -50,6 +52,10 @@ class NativeTuner(Tuner):
         return Job(key, own.layer, tuple(candidates), taken)
 
     def measure(self, job: Job, candidates: Sequence[Candidate]) -> Iterator[tuple[Candidate, float]]:
+        if self.lender is not None:
+            bench = Bench(self.sites[job.key], candidates, self.target, wrapper)
+            yield from measure_remotely(self.lender, bench, candidates)
+            return
         bench = Bench(self.sites[job.key], candidates, self.target)
         results = [bench.result(index) for index in range(len(candidates))]
         for candidate, result in zip(candidates, results, strict=True):
