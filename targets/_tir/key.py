@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import zlib
+
+import numpy as np
+
+from spqc.ir import Array
+
 from .density import density_class
 from .geometry import Region, WeightedSum
 from .strategy import Site
@@ -12,12 +18,19 @@ def key_of(site: Site) -> str:
     g, program = site.sum, site.program
     shape = "x".join(map(str, (g.input.channels, g.input.depth, g.input.height, g.input.width)))
     inputs = f"{g.source.type.encoding}{g.source.type.bits} inputs {density_class(site.density)}"
-    weights = f"{g.weight.type.encoding}{g.weight.type.bits} weights"
+    zeros = site.constants.remember(("zeros", g.weight.name), lambda: _zeros(site.weight))
+    weights = f"{g.weight.type.encoding}{g.weight.type.bits} weights{zeros}"
     steps = f"{site.steps}/{program.steps} steps {program.mode}"
     return (
         f"{site.region.kernel.ops[0].name} {shape} -> {g.output.channels} {_window(g)}, {weights}, {inputs}, {steps}, "
         f"then {_tail(site.region)}; {site.machine.cpu}, {site.machine.threads} threads"
     )
+
+
+def _zeros(weight: Array) -> str:
+    """Return where a sparse weight's zeros are, as a number: a strategy may leave them out. Few zeros say nothing."""
+    kept = weight != 0
+    return "" if 2 * np.count_nonzero(kept) > kept.size else f" of pattern {zlib.crc32(np.packbits(kept).tobytes()):08x}"
 
 
 def _window(g: WeightedSum) -> str:
