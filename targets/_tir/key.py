@@ -30,7 +30,9 @@ def key_of(site: Site) -> str:
 def _zeros(weight: Array) -> str:
     """Return where a sparse weight's zeros are, as a number: a strategy may leave them out. Few zeros say nothing."""
     kept = weight != 0
-    return "" if 2 * np.count_nonzero(kept) > kept.size else f" of pattern {zlib.crc32(np.packbits(kept).tobytes()):08x}"
+    if 2 * np.count_nonzero(kept) > kept.size:
+        return ""
+    return f" of pattern {zlib.crc32(np.packbits(kept).tobytes()):08x}"
 
 
 def _window(g: WeightedSum) -> str:
