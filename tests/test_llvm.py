@@ -11,7 +11,7 @@ import pytest
 from random_graphs import Maker, random_codes
 
 import spqc
-from spqc.errors import Unavailable, UsageError
+from spqc.errors import SpqcError, Unavailable, UsageError
 from spqc.ir import Builder, Graph, Type, ops
 from spqc.ir.types import state_type
 from spqc.runtime.observe import observe_graph
@@ -91,6 +91,17 @@ def one_layer(channels: int, height: int, width: int) -> Graph:
     head = build.constant("head", Type("int", 8, (7, flat.type.size)), rng.integers(-127, 128, (7, flat.type.size)))
     (y,) = build.op(ops.Linear, flat, head, origin="classifier (Linear)")
     return build.graph(y)
+
+
+def test_attention_that_overflows_is_refused() -> None:
+    build = Builder("wide", 1)
+    x = build.input("x", Type("uint", 8, (2, 9, 9)))
+    (y,) = build.op(ops.Attention, x, x, x, origin="features.0 (Attention)")
+    (flat,) = build.op(ops.Flatten, y)
+    head = build.constant("head", Type("int", 2, (1, 162)), np.ones((1, 162), np.int64))
+    graph = build.graph(*build.op(ops.Linear, flat, head))
+    with pytest.raises(SpqcError, match="its products are wider than 31 bits"):
+        spqc.compile(graph, "llvm")
 
 
 def test_states_are_packed_at_two_bits() -> None:
