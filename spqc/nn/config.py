@@ -52,7 +52,7 @@ class NetworkOptions:
         "float", or a tuple of levels.
     silence: True stores max(m, 0); a string names a rule of NeuronOptions.
     batch_norm: plain, threshold (scaled by the threshold) or none (A18).
-    sparsity: of the weights: none, l0, block:B or N:M, see spqc.nn.sparsity.
+    sparsity: of the weights: none, l0, block:B, tile:OxI or N:M, see spqc.nn.sparsity.
     overrides: specification keys of single layers by name, e.g. {"features.0": {"weight_bits": 8}}.
     seed: draws parameters from a private generator; calibrate: set batch-norm statistics and theta on seeded inputs.
     """

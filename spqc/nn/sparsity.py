@@ -29,15 +29,17 @@ class Pattern:
     """Which weights of an output channel are 0 together or in turn, counted along its flattened fan-in.
 
     block: weights that share one learned gate; keep, of: the N and M of N:M, or 0, 0.
+    outputs: 0, or the output channels that share a gate, with `block` input channels at one place of the window.
     """
 
     block: int = 1
     keep: int = 0
     of: int = 0
+    outputs: int = 0
 
 
 def parse(text: str) -> Pattern | None:
-    """Return the pattern of `none`, `l0`, `block:B` or `N:M`. Raises UsageError."""
+    """Return the pattern of `none`, `l0`, `block:B`, `tile:OxI` or `N:M`. Raises UsageError."""
     if text == "none":
         return None
     if text == "l0":
@@ -45,9 +47,15 @@ def parse(text: str) -> Pattern | None:
     block, ratio = re.fullmatch(r"block:(\d+)", text), re.fullmatch(r"(\d+):(\d+)", text)
     if block and int(block[1]) >= 1:
         return Pattern(block=int(block[1]))
+    tile = re.fullmatch(r"tile:([1-9]\d*)x([1-9]\d*)", text)
+    if tile:
+        return Pattern(block=int(tile[2]), outputs=int(tile[1]))
     if ratio and 1 <= int(ratio[1]) < int(ratio[2]):
         return Pattern(keep=int(ratio[1]), of=int(ratio[2]))
-    hint = "none, l0, block:B for blocks of B weights, or N:M for N kept of every M, e.g. 2:4"
+    hint = (
+        "none, l0, block:B for blocks of B weights, tile:OxI for O outputs by I inputs (tile:16x4 saves time), "
+        "or N:M for N kept of every M, e.g. 2:4"
+    )
     raise UsageError(f"sparsity cannot be {text!r}", hint=hint)
 
 
@@ -87,6 +95,23 @@ class WeightGates(nn.Module):
         return gates.repeat_interleave(self.block, dim=1)[:, :fan_in].reshape(self.shape)
 
 
+class TileGates(WeightGates):
+    """One learned gate for `outputs` by `inputs` channels at each place of the window of a tensor [C, C_in, ...].
+
+    Of 16 outputs by 4 inputs, closed gates are the rows of zeros that the compiler's kernels leave out.
+    """
+
+    def __init__(self, shape: torch.Size, outputs: int, inputs: int) -> None:
+        super().__init__(shape, inputs)
+        self.outputs = outputs
+        gates = (-(-shape[0] // outputs), -(-shape[1] // inputs), *shape[2:])
+        self.position = nn.Parameter(torch.full(gates, _START / _SPEED))
+
+    def _spread(self, gates: Tensor) -> Tensor:
+        wide = gates.repeat_interleave(self.outputs, 0)[: self.shape[0]]
+        return wide.repeat_interleave(self.block, 1)[:, : self.shape[1]]
+
+
 class Magnitudes(nn.Module):
     """Keeps the `keep` weights of greatest magnitude of every `of` neighbours; a last, shorter group keeps as many."""
 
@@ -109,6 +134,8 @@ def create(text: str, shape: torch.Size) -> WeightGates | Magnitudes | None:
     pattern = parse(text)
     if pattern is None:
         return None
+    if pattern.outputs:
+        return TileGates(shape, pattern.outputs, pattern.block)
     return Magnitudes(shape, pattern.keep, pattern.of) if pattern.of else WeightGates(shape, pattern.block)
 
 

@@ -37,7 +37,7 @@ def close(net: Any, share: float, seed: int = 0) -> None:
             module.position.data = torch.where(drawn < share, -1.0, 1.0)
 
 
-@pytest.mark.parametrize("text", ["l1", "block:0", "4:2", "2:2", "0:4", "", "2:4:1"])
+@pytest.mark.parametrize("text", ["l1", "block:0", "tile:0x4", "tile:4", "4:2", "2:2", "0:4", "", "2:4:1"])
 def test_unknown_patterns_are_refused(text: str) -> None:
     with pytest.raises(UsageError, match="sparsity"):
         network(sparsity=text)
@@ -110,7 +110,7 @@ def test_training_prunes_under_the_penalty() -> None:
     assert sparsity.penalty(network()) is None
 
 
-@pytest.mark.parametrize("text", ["l0", "block:4", "2:4"])
+@pytest.mark.parametrize("text", ["l0", "block:4", "tile:16x4", "2:4"])
 @pytest.mark.parametrize("grid", ["pot", "twn"])
 def test_zeros_survive_the_file_and_the_compiler(tmp_path: Any, text: str, grid: str) -> None:
     net = network(sparsity=text, weight_grid=grid, weight_bits=2 if grid == "twn" else 4)
@@ -141,3 +141,18 @@ def test_overrides_mix_bits_and_name_their_mistakes() -> None:
         network(overrides={"features.0": {"out": 8}})
     with pytest.raises(UsageError, match="overrides"):
         network(overrides={"features.0": 8})
+
+
+@pytest.mark.parametrize("layer", [{"op": "conv2d", "out": 20, "kernel": [3, 2]}, {"op": "linear", "out": 33}])
+def test_a_gate_for_a_tile_closes_its_outputs_and_inputs(layer: dict[str, Any]) -> None:
+    """Closed gates are whole rows of zeros of the integer weight, in the shape that the kernels leave out."""
+    layers = [layer, {"op": "linear"}]
+    net = models.create("sequential", in_shape=(6, 5, 5), classes=3, sparsity="tile:16x4", layers=layers)
+    (name,) = [name for name, _ in net.spiking_layers()]
+    synapse = dict(net.spiking_layers())[name].synapse
+    assert np.count_nonzero(synapse.integer_weight()[0]) > 0
+    with torch.no_grad():
+        synapse.sparsity.position[1:] = -1.0
+        synapse.sparsity.position[0, 1] = -1.0
+    weight = synapse.integer_weight()[0]
+    assert not weight[16:].any() and not weight[:16, 4:8].any() and weight[:16, :4].any()
