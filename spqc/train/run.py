@@ -20,6 +20,7 @@ from .batches import held_out
 from .evaluation import LayerReport, layer_reports
 from .loop import Session
 from .settings import Settings
+from .source import Splits
 from .state import Files
 from .tasks import task_of
 
@@ -89,11 +90,12 @@ def train(
     top = {"seed": seed, "device": _device(device), "amp": amp, "processes": processes.count()}
     wanted = settings.resolve(name, named.text, preset, chosen, **top)
     with _one_thread(), processes.joined(device) as (together, own_device):
-        train_set, test_set, facts = source.open_both(named, wanted, None if root is None else Path(root))
+        splits, facts = source.open_splits(named, wanted, None if root is None else Path(root))
         network = models.create(name, **settings.network_options(wanted, facts)).to(own_device)
-        task = task_of(network, train_set, wanted.recipe)
-        kept, held = held_out(train_set, wanted.recipe.validation, seed)
-        judge, judged_by = (held, "validation") if held else (test_set, "test")
+        task = task_of(network, splits.train, wanted.recipe)
+        kept, held = held_out(splits.train, wanted.recipe.validation, seed)
+        held = held or splits.validation
+        judge, judged_by = (held, "validation") if held else (splits.test, "test")
         logs, resumed = None if log_dir is None else Path(log_dir), _resumed(wanted, files, resume)
         session = Session(
             wanted, network, kept, judge, judged_by, task, together, own_device, files, logs, save_seconds, workers,
@@ -104,7 +106,7 @@ def train(
         except KeyboardInterrupt:
             _tell_how_to_go_on(session)
             raise
-        return _finish(session, train_set, test_set)
+        return _finish(session, splits)
 
 
 def _tell_how_to_go_on(session: Session) -> None:
@@ -112,7 +114,7 @@ def _tell_how_to_go_on(session: Session) -> None:
         print("interrupted; the same command with --resume goes on", file=sys.stderr)
 
 
-def _finish(session: Session, train_set: Any, test_set: Any) -> TrainReport:
+def _finish(session: Session, splits: Splits) -> TrainReport:
     network, wanted, files, together = session.network, session.settings, session.files, session.processes
     together.align(network)
     if files is not None and together.first:
@@ -125,13 +127,13 @@ def _finish(session: Session, train_set: Any, test_set: Any) -> TrainReport:
         preset=wanted.preset,
         epochs=wanted.recipe.epochs,
         seed=wanted.seed,
-        train_accuracy=session.task.score(network, train_set, together),
-        test_accuracy=session.task.score(network, test_set, together),
+        train_accuracy=session.task.score(network, splits.train, together),
+        test_accuracy=session.task.score(network, splits.test, together),
         best_accuracy=max(session.best, 0.0),
         best_epoch=session.best_epoch,
         chosen_by=session.judged_by,
         measure=session.task.measure,
-        layers=layer_reports(network, test_set),
+        layers=layer_reports(network, splits.test),
         path=str(files.out) if files else None,
         best_path=str(files.best) if files and best else None,
         first=together.first,

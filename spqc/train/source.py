@@ -1,4 +1,4 @@
-"""The data of a training: a name with options, its two splits, and what they say about the network."""
+"""The data of a training: a name with options, its splits, and what they say about the network."""
 
 from __future__ import annotations
 
@@ -39,8 +39,17 @@ def parse(text: str) -> Named:
     return Named(name, given, format_call(name, chosen))
 
 
-def open_both(named: Named, settings: Settings, root: Path | None) -> tuple[DataSet, DataSet, dict[str, Any]]:
-    """Return the training set, the test set, and the network options that the data decide.
+@dataclass(frozen=True)
+class Splits:
+    """The samples to train on, to test on, and those of the set's own validation split where it has one."""
+
+    train: DataSet
+    test: DataSet
+    validation: DataSet | None
+
+
+def open_splits(named: Named, settings: Settings, root: Path | None) -> tuple[Splits, dict[str, Any]]:
+    """Return the splits of a data set, and the network options that the data decide.
 
     A data set of moving frames is read with as many of them as the network has steps, where it can be asked to.
     """
@@ -49,9 +58,14 @@ def open_both(named: Named, settings: Settings, root: Path | None) -> tuple[Data
     steps = settings.network.get("steps")
     if "steps" in can and "steps" not in options and steps is not None:
         options["steps"] = steps
-    found = (_kept(data.load(named.name, root, split, **options)) for split in _splits(named.name))
-    train, test = (_shaped(split, settings.network.get("in_shape")) for split in found)
-    return train, test, _facts(train, settings)
+
+    def opened(split: str) -> DataSet:
+        found = _kept(data.load(named.name, root, split, **options))
+        return _shaped(found, settings.network.get("in_shape"))
+
+    known = data.find(named.name).splits
+    train, test = (opened(split) for split in _train_and_test(named.name))
+    return Splits(train, test, opened("val") if {"val", "test"} <= set(known) else None), _facts(train, settings)
 
 
 def _shaped(found: DataSet, wanted: Any) -> DataSet:
@@ -72,7 +86,7 @@ def _kept(found: DataSet) -> DataSet:
     return dataclasses.replace(found, read=in_memory(found.arrays()[0]))
 
 
-def _splits(name: str) -> tuple[str, str]:
+def _train_and_test(name: str) -> tuple[str, str]:
     splits = data.find(name).splits
     if "train" not in splits:
         raise UsageError(f"the data set '{name}' has no training split", hint=f"it has {', '.join(splits)}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("sklearn")
 
 from spqc.nn import checkpoint, models  # noqa: E402  (torch must be there)
-from spqc.train import augment, train  # noqa: E402
+from spqc.train import augment, data, source, train  # noqa: E402
 from spqc.train.objective import gate_penalty  # noqa: E402
 
 SMALL = {"width": 3, "batch": 300}
@@ -167,3 +168,20 @@ def test_images_are_cut_and_mirrored_together_with_all_their_frames() -> None:
     assert not moved[1, :, 3].any()
     assert not augment.draw("none", np.random.default_rng(0), 5).any()
     np.testing.assert_array_equal(augment.apply("none", codes, np.zeros((2, 3), np.int64)), codes)
+
+
+def test_a_validation_split_chooses_the_best_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
+    real, load, opened = data.find("digits"), data.load, []
+
+    def loaded(name: str, root: Path | None, split: str, **options: Any) -> data.DataSet:
+        opened.append(split)
+        monkeypatch.setattr(source.data, "find", lambda name: real)
+        found = load(name, root, "test" if split == "val" else split, **options)
+        monkeypatch.setattr(source.data, "find", lambda name: three)
+        return found
+
+    three = dataclasses.replace(real, splits=("train", "val", "test"))
+    monkeypatch.setattr(source.data, "load", loaded)
+    monkeypatch.setattr(source.data, "find", lambda name: three)
+    assert run().chosen_by == "validation"
+    assert sorted(opened) == ["test", "train", "val"]
