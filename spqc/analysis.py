@@ -229,6 +229,8 @@ def _program(subject: _Subject, question: Question) -> tuple[ProgramMemory | Non
     """Return the memory of the program for a CPU and the widths of its accumulators, or why there is none."""
     if question.program is False:
         return None, {}, ""
+    if subject.artifact is not None and not subject.artifact.target.startswith("llvm"):
+        return None, {}, f"the artifact is for target '{subject.artifact.target}'"
     if question.program is None and subject.fresh and account_of(subject.graph).weights > _LOWERED_WEIGHTS:
         return None, {}, "a fresh network this large is lowered only if --program asks for it"
     try:

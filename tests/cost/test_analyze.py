@@ -76,6 +76,11 @@ def test_bits_of_single_layers() -> None:
     assert literal.quantised.weight_bits == 2 * 72 + 4 * 144 * 9 + 4 * 27, "the classifier counts like most weights"
 
 
+def test_the_program_is_that_of_the_target_llvm() -> None:
+    found = api.analyze(spqc.compile(hand(), target="reference"), x=frames())
+    assert found.program is None and any("target 'reference'" in note for note in found.notes)
+
+
 def test_samples_of_a_data_set(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(Path(__file__).parents[2])
     found = api.analyze("examples/digits.pt", data="digits", samples=5, seed=3, program=False)
