@@ -9,8 +9,8 @@ import pytest
 
 from spqc.errors import UsageError
 from spqc.train import data
-from spqc.train.data.cube import stratified
 from spqc.train.data.sets import synthetic_cube, synthetic_events
+from spqc.train.data.splits import stratified
 
 
 def digest(*arrays: np.ndarray) -> str:
@@ -44,7 +44,7 @@ def test_events_without_noise_follow_the_shape() -> None:
         motion = synthetic_events._motion(label, rng)
         for step in range(6):
             change = motion.at(step + 1).astype(int) - motion.at(step).astype(int)
-            np.testing.assert_array_equal(codes[step, 0].astype(int) - codes[step, 1], change)
+            np.testing.assert_array_equal(codes[step, 1].astype(int) - codes[step, 0], change)
 
 
 def test_a_bar_to_the_east_moves_to_the_east() -> None:

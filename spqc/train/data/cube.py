@@ -9,8 +9,9 @@ import numpy.typing as npt
 
 from spqc.errors import InputError, UsageError
 
-from .dataset import Codes, DataSet, Labels
+from .dataset import Codes, DataSet
 from .known import Request
+from .splits import stratified
 
 Map = npt.NDArray[np.int64]
 
@@ -42,20 +43,6 @@ def to_codes(values: npt.NDArray[np.generic], per_band: bool) -> Codes:
     low, high = numbers.min(axis=axes, keepdims=True), numbers.max(axis=axes, keepdims=True)
     reach = np.where(high > low, high - low, 1.0)
     return np.asarray(np.rint((numbers - low) / reach * 255), np.uint8)
-
-
-def stratified(labels: Labels, fraction: float, seed: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Return indices to train on and to test on, sorted: of every class the given share, rounded to nearest.
-
-    A class of two members or more has at least one on each side; a single member is trained on.
-    """
-    rng = np.random.default_rng(seed)
-    chosen = np.zeros(len(labels), np.bool_)
-    for label in np.unique(labels):
-        members = np.flatnonzero(labels == label)
-        count = min(max(round(fraction * len(members)), 1), max(len(members) - 1, 1))
-        chosen[rng.permutation(members)[:count]] = True
-    return np.flatnonzero(chosen), np.flatnonzero(~chosen)
 
 
 def patches(

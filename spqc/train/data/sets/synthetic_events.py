@@ -78,11 +78,11 @@ def _motion(label: int, rng: np.random.Generator) -> Motion:
 
 
 def _sample(label: int, rng: np.random.Generator, options: Options) -> Codes:
-    """Return frames [T, 2, SIDE, SIDE]: channel 0 where a pixel got brighter, 1 where it got darker."""
+    """Return frames [T, 2, SIDE, SIDE]: channel 0 where a pixel got darker, 1 where it got brighter."""
     motion = _motion(label, rng)
     covered = np.stack([motion.at(step) for step in range(options.steps + 1)])
     before, after = covered[:-1], covered[1:]
-    true = np.stack([after & ~before, before & ~after], axis=1)
+    true = np.stack([before & ~after, after & ~before], axis=1)
     seen = true & (rng.random(true.shape) < options.kept)
     return (seen | (rng.random(true.shape) < options.noise)).astype(np.uint8)
 

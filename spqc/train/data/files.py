@@ -1,0 +1,88 @@
+"""Files as data sets ship them: read whole or refused with the name of the file and where to get it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from spqc.errors import InputError, UsageError
+
+from .dataset import Labels
+from .known import Request
+
+T = TypeVar("T")
+
+
+def read_bytes(path: Path, hint: str = "") -> bytes:
+    """Return the content of a file; InputError where it is missing, empty or cannot be read."""
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise InputError("there is no such file", str(path), hint) from None
+    except OSError as error:
+        raise InputError(f"the file cannot be read: {error.strerror}", str(path), hint) from None
+    if not content:
+        raise InputError("the file is empty", str(path), hint)
+    return content
+
+
+def complete(content: bytes, size: int, what: str, path: Path, hint: str = "") -> None:
+    """Raise InputError unless the content is a whole number of records of `size` bytes."""
+    left = len(content) % size
+    if left:
+        raise InputError(f"the file is cut off: {left} bytes are left after the last {what} of {size}", str(path), hint)
+
+
+def folder_below(request: Request, *names: str) -> Path:
+    """Return the first of some folders below the root ("." is the root) that is there; InputError where none is."""
+    root = request.folder()
+    for name in names:
+        if (root / name).is_dir():
+            return root / name
+    raise InputError(f"there is no folder {' or '.join(names)}", str(root), request.get_it)
+
+
+def class_folders(
+    request: Request, folder: Path, suffixes: tuple[str, ...], names: tuple[str, ...] = ()
+) -> tuple[list[Path], Labels, tuple[str, ...]]:
+    """Return files, their classes and the class names of a folder that holds one folder a class.
+
+    names: the classes in their order, which must all be there; without it every folder is a class, in order of name.
+    Raises InputError for a class that is missing or holds no such file.
+    """
+    if not folder.is_dir():
+        raise InputError("there is no such folder", str(folder), request.get_it)
+    present = sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+    classes = names or tuple(present)
+    if not classes:
+        raise InputError("there is no folder of a class", str(folder), request.get_it)
+    paths: list[Path] = []
+    labels: list[int] = []
+    for label, name in enumerate(classes):
+        files = sorted(entry for entry in (folder / name).glob("*") if entry.suffix.lower() in suffixes)
+        if not files:
+            raise InputError(f"there is no {' or '.join(suffixes)} file", str(folder / name), request.get_it)
+        paths += files
+        labels += [label] * len(files)
+    return paths, np.array(labels, np.int64), classes
+
+
+def numbered(labels: npt.NDArray[Any], classes: int, path: Path) -> tuple[str, ...]:
+    """Return names for classes that have only numbers: `classes` of them, or, for 0, up to the greatest label."""
+    low, high = int(labels.min()), int(labels.max())
+    count = classes or high + 1
+    if low < 0 or high >= count:
+        raise InputError(f"there is a class {low if low < 0 else high}, beyond 0..{count - 1}", str(path))
+    return tuple(f"class {index}" for index in range(count))
+
+
+def needing(package: str, extra: str, load: Callable[[], T]) -> T:
+    """Return what `load` imports; UsageError says what to install where it cannot."""
+    try:
+        return load()
+    except ImportError:
+        raise UsageError(f"this data set is read by {package}, which is not installed", hint=extra) from None
