@@ -10,7 +10,7 @@ from spqc.ir.program import LANES
 from ..geometry import Map, padded
 
 _REGISTERS = 24  # accumulators; the rest hold weights and inputs
-_COMPARISONS = 216  # in straight code: what 24 neurons of 9 thresholds need; more only makes compiling slow
+_COMPARISONS = 640  # in straight code: 24 neurons of 25 thresholds; more only makes compiling slow
 
 
 @dataclass(frozen=True)
