@@ -42,9 +42,10 @@ def test_weights_without_digits_are_named_so() -> None:
     assert decompose(np.arange(-1000, 1001)) == ()
 
 
+@pytest.mark.parametrize("whole", [False, True])
 @pytest.mark.parametrize("alphabet", [(-1, 0, 1), (-8, -4, -2, -1, 0, 1, 2, 4, 8)])
-def test_tables_hold_the_sums_of_every_combination(alphabet: tuple[int, ...]) -> None:
-    split = decompose(np.array(alphabet))[0].split
+def test_tables_hold_the_sums_of_every_combination(alphabet: tuple[int, ...], whole: bool) -> None:
+    split = decompose(np.array(alphabet))[0].split(whole)
     groups = np.random.default_rng(1).choice(alphabet, (5, 3, 6))
     codes, tables = codes_of(groups, alphabet, split), pieces(alphabet, split)
     bits = (np.arange(64)[:, None] >> np.arange(6)) & 1

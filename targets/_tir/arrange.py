@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from spqc.ir.program import LANES
 
-from .digits import Way, codes_of, in_order, pieces, split_of
+from .digits import Way, codes_of, in_order, pieces
 
 Bytes = npt.NDArray[np.uint8]
 Integers = npt.NDArray[np.int64]
@@ -55,6 +55,7 @@ class Arrangement:
     way: tuple[str, int, int] = ("whole", 0, 1)
     alphabet: tuple[int, ...] = ()
     strides: tuple[int, ...] = ()
+    split: int = 1
 
     def settings(self) -> dict[str, Any]:
         return asdict(self)
@@ -108,7 +109,7 @@ def _arranged(a: Arrangement, array: Integers) -> npt.NDArray[Any]:
     if a.form == "codes":
         return _codes(a, array).astype(a.dtype)
     if a.form == "pieces":
-        return pieces(a.alphabet, split_of(a.alphabet)).astype(a.dtype)
+        return pieces(a.alphabet, a.split).astype(a.dtype)
     if a.form == "table":
         rows, steps, channels = array.shape
         whole = _pad(array.reshape(rows * steps, channels), 1, a.lanes, a.fill)
@@ -118,7 +119,7 @@ def _arranged(a: Arrangement, array: Integers) -> npt.NDArray[Any]:
 
 def _codes(a: Arrangement, weight: Integers) -> Integers:
     values = _pad(Way(*a.way).values(weight, a.part), 0, a.lanes)
-    codes = codes_of(in_order(values, a.kernel, a.rows_inside), a.alphabet, split_of(a.alphabet))
+    codes = codes_of(in_order(values, a.kernel, a.rows_inside), a.alphabet, a.split)
     return codes.reshape(-1, a.group, *codes.shape[1:]).transpose(0, 2, 1, 3)
 
 

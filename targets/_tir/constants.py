@@ -163,15 +163,15 @@ class Constants:
         values = (d.way.values(weight, d.part) for d in self.digits(g.weight))
         return tuple(flush_period(in_order(v, g.kernel, rows_inside)) for v in values)
 
-    def codes(self, g: WeightedSum, part: int, outputs: int, rows_inside: bool) -> Arrangement:
-        """Place one digit of a weight as codes, for tiles of `outputs` outputs."""
+    def codes(self, g: WeightedSum, part: int, outputs: int, rows_inside: bool, split: int) -> Arrangement:
+        """Place one digit of a weight as codes of `split` channels, for tiles of `outputs` outputs."""
         digits = self.digits(g.weight)[part]
         groups = -(-g.input.channels // GROUP) * g.kernel[0] * g.kernel[1]
-        count = padded(g.output.channels) * groups * (GROUP // digits.split)
+        count = padded(g.output.channels) * groups * (GROUP // split)
         return self._place(
             g.weight.name,
             "codes",
-            "uint8",
+            "int16" if split == GROUP else "uint8",
             count,
             kernel=g.kernel,
             channels=g.input.channels,
@@ -180,13 +180,15 @@ class Constants:
             part=digits.part,
             way=(digits.way.kind, digits.way.bits, digits.way.count),
             alphabet=digits.alphabet,
+            split=split,
         )
 
-    def pieces(self, g: WeightedSum, part: int) -> Arrangement:
+    def pieces(self, g: WeightedSum, part: int, split: int) -> Arrangement:
         """Place the tables that the codes of one digit choose from."""
         digits = self.digits(g.weight)[part]
-        count = GROUP // digits.split * len(digits.alphabet) ** digits.split * 2**GROUP
-        return self._place(g.weight.name, "pieces", "int8", count, part=digits.part, alphabet=digits.alphabet)
+        count = GROUP // split * len(digits.alphabet) ** split * 2**GROUP
+        shape = {"part": digits.part, "alphabet": digits.alphabet, "split": split}
+        return self._place(g.weight.name, "pieces", "int8", count, **shape)
 
     def table(self, value: Value, dtype: str, fill: int) -> Arrangement:
         rows, steps, channels = value.type.shape
@@ -210,7 +212,7 @@ class Constants:
         return bool((np.abs(high) < 128).all())
 
     def _place(self, name: str, form: str, dtype: str, count: int, **shape: Any) -> Arrangement:
-        numbers = (int(shape.get(k, 1)) for k in ("group", "lanes", "part", "rows_inside"))
+        numbers = (int(shape.get(k, 1)) for k in ("group", "lanes", "part", "rows_inside", "split"))
         key = (name, form, *numbers, shape.get("strides", ()))
         if key not in self.found:
             size = count * _SIZES[dtype]

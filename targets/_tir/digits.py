@@ -50,14 +50,13 @@ class Digits:
     def shift(self) -> int:
         return self.part * self.way.bits
 
-    @property
-    def split(self) -> int:
-        return split_of(self.alphabet)
+    def split(self, whole: bool) -> int:
+        """Return how many neighbouring channels share one code: as many as a byte counts, or `whole` groups.
 
-
-def split_of(alphabet: tuple[int, ...]) -> int:
-    """Return how many neighbouring channels share one code: as many as a byte counts."""
-    return max(n for n in (2, 3) if len(alphabet) ** n <= 256)
+        Tables of whole groups need no additions, but 729 of them (46 KiB) already fill a first-level cache.
+        """
+        letters = len(self.alphabet)
+        return GROUP if whole and letters**GROUP <= 1024 else max(n for n in (2, 3) if letters**n <= 256)
 
 
 def decompose(weight: Integers) -> tuple[Digits, ...]:

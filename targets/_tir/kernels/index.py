@@ -1,7 +1,8 @@
 """Index bytes: the spikes of 6 input channels at one pixel and step, as one byte of a look-up.
 
 First 64 pixels of 16 channels at a time are transposed, and 6 channels' bits gathered (`flat`); then rows are copied,
-once for each kernel column (or tap), with zeros where the kernel leaves the map.
+once for each kernel column (or tap), with zeros where the kernel leaves the map; last, where lanes are pixels of one
+step, every vector that the kernel reads is copied to where it lies aligned and in order.
 """
 
 from __future__ import annotations
@@ -45,8 +46,13 @@ class Indexes:
         return VECTOR * (-(-self.sum.input.pixels // VECTOR) + 5)  # one vector of slack before, three behind
 
     @property
+    def tiles(self) -> int:
+        """Where the tiles begin: [plane][chunk][window][slot][row][vector], or the narrow slots themselves."""
+        return self.base if self.lanes.narrow else self.base + self.planes * self.plane_bytes
+
+    @property
     def _flat(self) -> int:
-        return self.base + self.planes * self.plane_bytes + VECTOR
+        return self.tiles + self.planes * max(self.plane_bytes, self.lanes.tiles_bytes) + VECTOR
 
     @property
     def _rows(self) -> int:
@@ -70,6 +76,9 @@ class Indexes:
         self._gather()
         with self.context.parallel(self.groups) as group, loop(self.planes) as plane:
             self._copy_rows(bind(plane), group)
+        if not self.lanes.narrow:
+            with self.context.parallel(self.lanes.slots) as slot, loop(self.planes) as plane:
+                self._copy_vectors(bind(plane), slot)
 
     def _gather(self) -> None:
         pixels = self.sum.input.pixels
@@ -124,6 +133,19 @@ class Indexes:
                     with loop(g.output.height + n.rows - 1) as row:
                         source_row = row * g.stride[0] + (ky - g.padding[0])
                         self._copy_row(flat, bind(first + row * n.out_width), source_row, kx)
+
+    def _copy_vectors(self, plane: Expr, slot: Expr) -> None:
+        """Copy what is read for one slot into the tiles of all chunks and windows."""
+        n, arena = self.lanes, self.context.memory.view("arena", "uint8")
+        source = bind(i32(self.base) + plane * self.plane_bytes + slot * n.slot_bytes)
+        target = bind(i32(self.tiles) + plane * n.tiles_bytes + slot * n.tile_slot)
+        with loop(n.chunks) as chunk, loop(n.windows) as window:
+            taken = bind(source + chunk * n.chunk + window * n.window_bytes)
+            to = bind(target + (chunk * n.windows + window) * n.tile_window)
+            for row in range(n.rows):
+                for v in range(n.vectors):
+                    vector = arena[lanes(taken + (row * n.out_width + n.first(v)), VECTOR)]
+                    T.buffer_store(arena, vector, [lanes(to + (row * n.vectors + v) * VECTOR, VECTOR)])
 
     def _copy_row(self, flat: Expr, target: Expr, source_row: Expr, kx: int) -> None:
         g, arena = self.sum, self.context.memory.view("arena", "uint8")

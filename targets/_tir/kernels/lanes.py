@@ -75,6 +75,21 @@ class Lanes:
         return self.vectors * VECTOR if self.narrow else self.window_steps * self.step_bytes
 
     @property
+    def tile_slot(self) -> int:
+        """Bytes of one slot in a tile: every vector that is read for it, in order (narrow: the slot itself)."""
+        return self.slot_bytes if self.narrow else self.rows * self.vectors * VECTOR
+
+    @property
+    def tile_window(self) -> int:
+        """Bytes of a window's tile."""
+        return self.window_bytes if self.narrow else self.slots * self.tile_slot
+
+    @property
+    def tiles_bytes(self) -> int:
+        """Bytes of all tiles, [chunk][window][slot]."""
+        return self.slots * self.slot_bytes if self.narrow else self.chunks * self.windows * self.tile_window
+
+    @property
     def fill(self) -> float:
         """How many of the lanes are outputs."""
         return self.steps * self.pixels / (self.chunks * self.lanes)

@@ -17,8 +17,9 @@ from spqc.ir.program import LANES
 
 from ..constants import Constants
 from ..context import Context
-from ..digits import Digits
+from ..digits import GROUP, Digits
 from ..geometry import Region, WeightedSum, padded
+from ..memory import itemsize
 from ..vector import Expr, bind, cast, held, i32, lanes, loop, when
 from .blocks import Block
 from .dense import Dense, thresholds
@@ -112,17 +113,29 @@ class LookUp(Dense):
     def loops(self) -> None:
         n = self.plan.lanes
         item = 2 if self.sum_dtype == "uint16" else 4
-        with self.context.parallel(padded(self.output.channels) // LANES) as tile:
-            unit = tile * (self._unit_bytes // item) if self.context.machine.threads > 1 else i32(0)
-            self.rows_at = bind(i32(self.sums_at // item) + unit)
-            self.transposed_at = bind(self.rows_at + LANES * n.lanes)
+        tiles = padded(self.output.channels) // LANES
+        if self.context.machine.threads == 1:  # a chunk's index bytes stay near for all channels
+            self._place_sums(i32(self.sums_at // item))
+            with loop(n.chunks) as chunk, loop(tiles) as tile:
+                self._tile(bind(tile), bind(chunk))
+            return
+        with self.context.parallel(tiles) as tile:  # pooled pixels stay with one thread
+            self._place_sums(i32(self.sums_at // item) + tile * (self._unit_bytes // item))
             with loop(n.chunks) as chunk:
-                whole = self._open(tile, i32(0)) if self.block.steps == self.steps else None
-                with when(whole):
-                    with loop(LANES // n.outputs) as block, loop(n.windows) as window:
-                        self._accumulate_block(tile, block, chunk, window)
-                    self._transpose()
-                self._finish_chunk(tile, chunk)
+                self._tile(tile, bind(chunk))
+
+    def _place_sums(self, at: Expr) -> None:
+        self.rows_at = bind(at)
+        self.transposed_at = bind(self.rows_at + LANES * self.plan.lanes.lanes)
+
+    def _tile(self, tile: Expr, chunk: Expr) -> None:
+        """Emit 16 channels of a chunk of pixels, from look-ups to spikes."""
+        n = self.plan.lanes
+        with when(self._open(tile, i32(0)) if self.block.steps == self.steps else None):
+            with loop(LANES // n.outputs) as block, loop(n.windows) as window:
+                self._accumulate_block(tile, block, chunk, window)
+            self._transpose()
+        self._finish_chunk(tile, chunk)
 
     def _accumulate_block(self, tile: Expr, block: Expr, chunk: Expr, window: Expr) -> None:
         """Sum `outputs` channels over one window of lanes into memory."""
@@ -134,8 +147,8 @@ class LookUp(Dense):
             T.buffer_store(self.sums_view, constant_lanes(0, VECTOR, self.sum_dtype), [lanes(at, VECTOR)])
         for part, digits in enumerate(self.plan.digits):
             for plane in range(self.plan.planes):
-                start = self.indexes.base + plane * self.indexes.plane_bytes
-                start = bind(i32(start) + window * n.window_bytes + chunk * n.chunk)
+                start = self.indexes.tiles + plane * n.tiles_bytes
+                start = bind(i32(start) + (chunk * n.windows + window) * n.tile_window)
                 self._pass(part, digits.shift + plane, bind(tile * (LANES // n.outputs) + block), start, targets)
 
     def _pass(self, part: int, shift: int, block: Expr, start: Expr, targets: list[Expr]) -> None:
@@ -150,7 +163,7 @@ class LookUp(Dense):
             with T.serial(0, count) as k:
                 slot = bind(turn * period + k)
                 for row in range(n.rows):
-                    self._look_up(part, block, slot, row, bind(start + slot * n.slot_bytes), sums)
+                    self._look_up(part, block, slot, row, bind(start + slot * n.tile_slot), sums)
             for at, one in zip(targets, sums, strict=True):
                 wide = cast(
                     cast(one.get(), "int32" if self.sum_dtype == "int32" else "int16", VECTOR), self.sum_dtype, VECTOR
@@ -163,25 +176,30 @@ class LookUp(Dense):
         """Add what one group of 6 channels gives to every accumulator."""
         n = self.plan.lanes
         arena = self.context.memory.view("arena", "uint8")
-        index = [T.Bind(arena[lanes(at + (row * n.out_width + n.first(v)), VECTOR)]) for v in range(n.vectors)]
-        where = self.context.constants.codes(self.head, part, n.outputs, n.rows_inside)
-        count = where.bytes // (padded(self.output.channels) * self.plan.groups)
+        index = [T.Bind(arena[lanes(at + (row * n.vectors + v) * VECTOR, VECTOR)]) for v in range(n.vectors)]
+        where = self.context.constants.codes(self.head, part, n.outputs, n.rows_inside, self._split(part))
+        count = GROUP // self._split(part)
+        start = where.offset // itemsize(where.dtype)
         first = (block * self.plan.groups + slot * n.rows + row) * (n.outputs * count)
         for q in range(n.outputs):
-            table = self._table(part, [where.offset + first + (q * count + i) for i in range(count)])
+            table = self._table(part, where.dtype, [start + first + (q * count + i) for i in range(count)])
             for v in range(n.vectors):
                 one = sums[q * n.vectors + v]
                 one.set(one.get() + look_up(table, index[v]))
 
-    def _table(self, part: int, codes: list[Expr]) -> Expr:
+    def _split(self, part: int) -> int:
+        """Whole tables where few look-ups share the work of adding one from pieces."""
+        return self.plan.digits[part].split(whole=self.plan.lanes.vectors <= 2)
+
+    def _table(self, part: int, dtype: str, codes: list[Expr]) -> Expr:
         """Return the 64 partial sums of one output's 6 weights: the sum of what each of its codes adds."""
-        where = self.context.constants.pieces(self.head, part)
-        constant = self.context.memory.view("constant", "int8")
+        where = self.context.constants.pieces(self.head, part, self._split(part))
+        pieces, words = (self.context.memory.view("constant", view) for view in ("int8", dtype.removeprefix("u")))
         size = where.bytes // len(codes)
         found = None
         for i, at in enumerate(codes):
-            code = constant[at].astype("uint8").astype("int32")
-            piece = constant[lanes(i32(where.offset + i * size) + code * VECTOR, VECTOR)]
+            code = words[at].astype(dtype).astype("int32")
+            piece = pieces[lanes(i32(where.offset + i * size) + code * VECTOR, VECTOR)]
             found = piece if found is None else found + piece
         return wide_held(found, "int8", VECTOR)
 

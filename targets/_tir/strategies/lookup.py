@@ -21,7 +21,7 @@ class LookUpSum(Strategy):
     """Weights in few digits over inputs of few bits; `dense` for everything else."""
 
     name: ClassVar[str] = "lookup"
-    rates: ClassVar[Mapping[str, float]] = {"lookup": 0.21, "neuron": 0.2, "staged": 0.1, "kernel": 1500.0}
+    rates: ClassVar[Mapping[str, float]] = {"lookup": 0.18, "neuron": 0.3, "staged": 2.5, "kernel": 1500.0}
 
     def refuses(self, site: Site) -> str:
         g = site.sum
@@ -43,7 +43,7 @@ class LookUpSum(Strategy):
         return ""
 
     def features(self, site: Site, settings: Settings) -> Mapping[str, float]:
-        """`lookup`: vectors looked up; `neuron`: comparisons of vectors; `staged`: vectors of index bytes copied."""
+        """`lookup`: vectors looked up; `neuron`: comparisons of vectors; `staged`: rows of index bytes copied."""
         plan, g = self._plan(site), site.sum
         n = plan.lanes
         passes = len(plan.digits) * plan.planes
