@@ -76,7 +76,7 @@ def test_order_of_groups() -> None:
 
 
 def two_layers(weight: Any, *, size: tuple[int, int], steps: int, pool: str = "", **options: Any) -> Graph:
-    """Return a 1x1 convolution that copies its input, then `weight` over its spikes, and a classifier."""
+    """Return a 1x1 convolution that copies its input, then `weight` over its spikes (each pooled), and a classifier."""
     rng = np.random.default_rng(5)
     out, channels, *_ = weight.shape
     build = Builder("two", steps)
@@ -93,6 +93,8 @@ def two_layers(weight: Any, *, size: tuple[int, int], steps: int, pool: str = ""
     middle = np.abs(weight).reshape(out, -1).sum(1) // 8
     theta = np.sort(rng.integers(-middle, middle + 1, (3, 3, out)), axis=1)
     n = neuron(build, n, "features.1 (Conv)", 1, theta)
+    if pool:
+        (n,) = build.op(ops.SumPool if pool == "sum" else ops.MaxPool, n, kernel=2, stride=2)
     (flat,) = build.op(ops.Flatten, n)
     head = build.constant("head", Type("int", 4, (3, flat.type.size)), rng.integers(-7, 8, (3, flat.type.size)))
     (y,) = build.op(ops.Linear, flat, head, origin="classifier (Linear)")
@@ -138,7 +140,8 @@ def test_shapes(shape: tuple[int, ...], size: tuple[int, int], steps: int, optio
 
 
 @needs_vbmi
-@pytest.mark.parametrize("pool", ["sum", "max"])
-def test_pooled_inputs(pool: str) -> None:
-    weight = np.random.default_rng(4).integers(-1, 2, (9, 8, 3, 3))
-    check(two_layers(weight, size=(10, 10), steps=4, pool=pool, padding=1), LOOKUP, 2)
+@pytest.mark.parametrize(("pool", "threads"), [("sum", 1), ("max", 2)])
+def test_pooled_inputs(pool: str, threads: int) -> None:
+    weight = np.random.default_rng(4).integers(-1, 2, (20, 8, 3, 3))
+    graph = two_layers(weight, size=(10, 10), steps=4, pool=pool, padding=1)
+    check(graph, f"llvm{{strategy=lookup threads={threads}}}", 2)
