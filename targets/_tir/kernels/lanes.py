@@ -95,21 +95,18 @@ class Lanes:
         return self.steps * self.pixels / (self.chunks * self.lanes)
 
 
-def choose_lanes(g: WeightedSum, steps: int, period: int) -> Lanes:
-    """Return the fuller of the two ways; the wide one where they are close, for its fewer index bytes.
-
-    `period`: how many groups an accumulator may sum; kernel rows are summed together only where it allows them.
-    """
-    wide, narrow = _wide(g, steps, period), _narrow(g, steps)
+def choose_lanes(g: WeightedSum, steps: int) -> Lanes:
+    """Return the fuller of the two ways; the wide one where they are close, for its fewer index bytes."""
+    wide, narrow = _wide(g, steps), _narrow(g, steps)
     return wide if wide.fill > 0.8 * narrow.fill else narrow
 
 
-def _wide(g: WeightedSum, steps: int, period: int) -> Lanes:
+def _wide(g: WeightedSum, steps: int) -> Lanes:
     vectors = -(-g.output.pixels // VECTOR)
     windows = -(-steps // _VECTORS)
     window = -(-steps // windows)
     together = max(n for n in range(1, max(1, 4 // window) + 1) if vectors % n == 0)
-    inside = g.stride[0] == 1 and 1 < g.kernel[0] <= period
+    inside = g.stride[0] == 1 and g.kernel[0] > 1
     slots = g.kernel[1] * -(-g.input.channels // GROUP) * (1 if inside else g.kernel[0])
     rows = g.kernel[0] if inside else 1
     chunk = together * VECTOR

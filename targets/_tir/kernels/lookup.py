@@ -47,11 +47,8 @@ class Plan:
 
 def make_plan(g: WeightedSum, constants: Constants, steps: int, planes: int) -> Plan:
     """Return the plan of a sum whose weights have digits."""
-    probe = constants.flush_periods(g, True)
-    found = choose_lanes(g, steps, min(probe))
-    return Plan(
-        found, constants.digits(g.weight), probe if found.rows_inside else constants.flush_periods(g, False), planes
-    )
+    found = choose_lanes(g, steps)
+    return Plan(found, constants.digits(g.weight), constants.flush_periods(g, found.rows_inside), planes)
 
 
 @dataclass
@@ -154,16 +151,15 @@ class LookUp(Dense):
     def _pass(self, part: int, shift: int, block: Expr, start: Expr, targets: list[Expr]) -> None:
         """Sum one digit of the weights over one bit of the inputs, and add it, shifted, to the sums."""
         n = self.plan.lanes
-        period = min(max(1, self.plan.periods[part] // n.rows), n.slots)
-        with loop(-(-n.slots // period)) as turn:
+        groups, period = self.plan.groups, self.plan.periods[part]
+        with loop(-(-groups // period)) as turn:
             sums = [Wide("acc", "int8", VECTOR) for _ in targets]
             for one in sums:
                 one.set(constant_lanes(0, VECTOR, "int8"))
-            count = tirx.min(i32(period), n.slots - turn * period) if n.slots % period else i32(period)
+            count = tirx.min(i32(period), groups - turn * period) if groups % period else i32(period)
             with T.serial(0, count) as k:
-                slot = bind(turn * period + k)
-                for row in range(n.rows):
-                    self._look_up(part, block, slot, row, bind(start + slot * n.tile_slot), sums)
+                group = bind(turn * period + k)
+                self._look_up(part, block, group, bind(start + group * (n.tile_slot // n.rows)), sums)
             for at, one in zip(targets, sums, strict=True):
                 wide = cast(
                     cast(one.get(), "int32" if self.sum_dtype == "int32" else "int16", VECTOR), self.sum_dtype, VECTOR
@@ -172,15 +168,15 @@ class LookUp(Dense):
                     wide = wide << constant_lanes(shift, VECTOR, self.sum_dtype)
                 T.buffer_store(self.sums_view, self.sums_view[lanes(at, VECTOR)] + wide, [lanes(at, VECTOR)])
 
-    def _look_up(self, part: int, block: Expr, slot: Expr, row: int, at: Expr, sums: list[Wide]) -> None:
+    def _look_up(self, part: int, block: Expr, group: Expr, at: Expr, sums: list[Wide]) -> None:
         """Add what one group of 6 channels gives to every accumulator."""
         n = self.plan.lanes
         arena = self.context.memory.view("arena", "uint8")
-        index = [T.Bind(arena[lanes(at + (row * n.vectors + v) * VECTOR, VECTOR)]) for v in range(n.vectors)]
+        index = [T.Bind(arena[lanes(at + v * VECTOR, VECTOR)]) for v in range(n.vectors)]
         where = self.context.constants.codes(self.head, part, n.outputs, n.rows_inside, self._split(part))
         count = GROUP // self._split(part)
         start = where.offset // itemsize(where.dtype)
-        first = (block * self.plan.groups + slot * n.rows + row) * (n.outputs * count)
+        first = (block * self.plan.groups + group) * (n.outputs * count)
         for q in range(n.outputs):
             table = self._table(part, where.dtype, [start + first + (q * count + i) for i in range(count)])
             for v in range(n.vectors):

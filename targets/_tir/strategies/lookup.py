@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import ClassVar
 
@@ -21,7 +22,13 @@ class LookUpSum(Strategy):
     """Weights in few digits over inputs of few bits; `dense` for everything else."""
 
     name: ClassVar[str] = "lookup"
-    rates: ClassVar[Mapping[str, float]] = {"lookup": 0.18, "neuron": 0.3, "staged": 2.5, "kernel": 1500.0}
+    rates: ClassVar[Mapping[str, float]] = {
+        "lookup": 0.18,
+        "flush": 1.2,
+        "neuron": 0.3,
+        "staged": 2.5,
+        "kernel": 1500.0,
+    }
 
     def refuses(self, site: Site) -> str:
         g = site.sum
@@ -43,16 +50,19 @@ class LookUpSum(Strategy):
         return ""
 
     def features(self, site: Site, settings: Settings) -> Mapping[str, float]:
-        """`lookup`: vectors looked up; `neuron`: comparisons of vectors; `staged`: rows of index bytes copied."""
+        """`lookup`: vectors looked up; `flush`: accumulators widened; `neuron`: comparisons of
+        vectors; `staged`: rows of index bytes copied."""
         plan, g = self._plan(site), site.sum
         n = plan.lanes
-        passes = len(plan.digits) * plan.planes
         tiles = padded(g.output.channels) // LANES
-        turns = tiles * LANES * n.chunks * n.windows * passes * plan.groups
+        passes = tiles * LANES * n.chunks * n.windows * plan.planes
+        turns = passes * len(plan.digits) * plan.groups
+        flushes = passes * sum(math.ceil(plan.groups / period) for period in plan.periods)
         neurons = tiles * g.output.pixels * site.program.steps
         rows = n.slots * plan.planes * site.program.steps * (g.output.height + n.rows - 1)
         return {
             "lookup": float(turns * (n.vectors + 1)),
+            "flush": float(flushes * n.vectors),
             "neuron": float(neurons * (thresholds(site.region) + 2)),
             "staged": float(rows),
             "kernel": 1.0,
