@@ -46,7 +46,7 @@ class RowFormat:
     limit: int = 0
 
 
-def row_format(weight: Array, top: int, most: int = 8) -> RowFormat | None:
+def row_format(weight: Array, top: int, most: int = 4) -> RowFormat | None:
     """Return the format of integer weights OxCxKxL (or OxI) for inputs up to `top`; None above two bytes."""
     wide = weight.astype(np.int64)
     parts = (
@@ -56,7 +56,7 @@ def row_format(weight: Array, top: int, most: int = 8) -> RowFormat | None:
     if low < -128 or high > 127:
         return None
     bias = max(0, -low)
-    fits = [g for g in (8, 4, 2, 1) if g <= most and g * (bias + high) <= 255 and g * max(high, bias) <= 127]
+    fits = [g for g in (4, 2, 1) if g <= most and g * (bias + high) <= 255 and g * max(high, bias) <= 127]
     group = fits[0] if fits else 1
     if all(_one_sided(part, top, over_all=True) <= _LIMIT for part in parts):
         return RowFormat(len(parts), bias, group, "end")

@@ -24,7 +24,8 @@ class EventSum(Strategy):
 
     name: ClassVar[str] = "events"
     rates: ClassVar[Mapping[str, float]] = {
-        "rows": 0.24,
+        "rows": 0.18,
+        "splits": 0.03,
         "runs": 5.0,
         "windows": 8.0,
         "neuron": 0.2,
@@ -53,19 +54,20 @@ class EventSum(Strategy):
                     yield {"tiles": tiles, "channels": channels}
 
     def features(self, site: Site, settings: Settings) -> Mapping[str, float]:
-        """`rows`: vectors of weights read and added; `runs`: kernel rows of a window; `windows`: of a tile and a step;
-        `neuron`: comparisons of vectors; `scanned`: vectors of inputs looked at."""
+        """`rows`: vectors of weights added; `splits`: vectors of words split; `runs`: of events; `windows`: of tile and
+        step; `neuron`: comparisons of vectors; `scanned`: vectors of inputs looked at."""
         g, format_ = site.sum, known_format(site.sum, site.constants)
         tiles, channels = shape_of(g, site.constants, settings)
         blocks = -(-g.input.channels // channels)
         windows = site.steps * g.output.pixels * (padded(g.output.channels) // LANES // tiles)
         taps = g.kernel[0] * g.kernel[1]
         filling = taps * blocks * (format_.group - 1) / 2  # events of zeros
-        groups = (site.density.mean * g.input.channels * taps + filling) / format_.group
+        events = site.density.mean * g.input.channels * taps + filling
         vectors = max(1, tiles // 4) * format_.parts
         scanned = site.steps * g.input.pixels * (padded(g.input.channels) // LANES) * g.source.type.range[1]
         return {
-            "rows": windows * groups * vectors * (3 + format_.group) / 4,
+            "rows": windows * events * vectors,
+            "splits": windows * events * vectors / format_.group,
             "runs": float(windows * g.kernel[0] * blocks),
             "windows": float(windows),
             "neuron": float(windows * tiles * thresholds(site.region)),
