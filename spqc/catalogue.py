@@ -34,7 +34,7 @@ def entries(kind: str, name: str | None = None) -> list[Entry]:
     names = _names(kind)
     if name is not None and name not in names:
         raise UsageError(f"there is no '{name}' among the {kind}", hint=nearest(name, names))
-    return [_entry(kind, one) for one in names if name in (None, one)]
+    return [_entry(kind, one, name is not None) for one in names if name in (None, one)]
 
 
 def _names(kind: str) -> list[str]:
@@ -57,7 +57,7 @@ def _models() -> list[str]:
     return models.available()
 
 
-def _entry(kind: str, name: str) -> Entry:
+def _entry(kind: str, name: str, alone: bool) -> Entry:
     if kind == "models":
         from spqc.nn import models
 
@@ -66,7 +66,8 @@ def _entry(kind: str, name: str) -> Entry:
         return Entry(name, _first_line(OPERATORS[name]), _options(OPERATORS[name], 3))
     if kind == "data":
         found = data.find(name)
-        return Entry(name, found.summary, _options(found.options))
+        files = f"; reads {found.files}, from {found.source}" if alone and found.files else ""
+        return Entry(name, found.summary + files, _options(found.options))
     if kind == "presets":
         return Entry(name, PRESETS[name].summary)
     cls = registry.load(kind, name)  # type: ignore[arg-type]
