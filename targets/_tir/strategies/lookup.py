@@ -23,10 +23,10 @@ class LookUpSum(Strategy):
 
     name: ClassVar[str] = "lookup"
     rates: ClassVar[Mapping[str, float]] = {
-        "lookup": 0.18,
+        "lookup": 0.125,
         "flush": 1.2,
         "neuron": 0.3,
-        "staged": 2.5,
+        "staged": 1.5,
         "kernel": 1500.0,
     }
 
