@@ -24,7 +24,7 @@ class LookUpSum(Strategy):
     name: ClassVar[str] = "lookup"
     rates: ClassVar[Mapping[str, float]] = {
         "lookup": 0.125,
-        "flush": 1.2,
+        "flush": 1.5,
         "neuron": 0.3,
         "staged": 1.5,
         "kernel": 1500.0,
