@@ -7,7 +7,7 @@ PEERS := $(VENV)/.spqc-bench-installed
 WORKERS ?= 2
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help setup demo test test-slow lint format ablations bench-cpu bench-quick papers clean
+.PHONY: help setup demo test test-slow lint format ablations bench-cpu bench-quick bench-scaling papers clean
 
 help:  ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,6 +65,9 @@ ablations: $(STAMP)  ## Train the ablations that are missing; writes bench/resul
 
 bench-quick: $(PEERS)  ## One small network against every peer; writes nothing
 	$(BIN)/python -m bench.cpu --quick --only digits --threads 1
+
+bench-scaling: $(PEERS)  ## Plot cost against steps, batch and spike rate; writes bench/results and docs/scaling.svg
+	$(BIN)/python -m bench.cpu.scaling
 
 papers: $(STAMP)  ## Compute the papers' numbers again; writes docs/papers.md
 	$(BIN)/python -m spqc.papers docs/papers.md

@@ -33,6 +33,7 @@ BY_HAND = {
     "make lint": "is a step of its own before every merge",
     "make ablations": "trains for half an hour",
     "make bench-cpu": "takes an hour",
+    "make bench-scaling": "takes minutes",
     "make bench-quick": "installs the peers of the benchmark",
     "spqc train digits -o out/digits.pt": "trains for a minute",
     "spqc train digits --preset spquant+adaptive --set weight_bits=2 --seed 1 -o out/small.pt": "trains for minutes",

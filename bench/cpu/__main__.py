@@ -79,7 +79,8 @@ def _run_case(case: Case, chosen: argparse.Namespace, result: dict[str, Any]) ->
     name = case.name if case.rate in (None, 0.15) else f"{case.name}, rate {case.rate:.0%}"
     for threads in chosen.threads:
         began = time.perf_counter()
-        artifact = spqc.compile(net, target=f"llvm{{threads={threads}}}")
+        target = f"llvm{{threads={threads}}}"
+        artifact = spqc.compile(net, target=target, calibrate=frames(net, 1, SEED), records="none")
         seconds = time.perf_counter() - began
         _require_exact(name, net, artifact)
         if threads == chosen.threads[0]:
@@ -100,10 +101,8 @@ def _costs(artifact: Any, seconds: float) -> dict[str, Any]:
         path = Path(folder, "net.spqc")
         artifact.save(path)
         bare, above = above_bare_mb(path)
-    report = artifact.contents.report
-    kernels = report.get("kernels", [])
-    names = [k.get("strategy", "") for k in kernels] if isinstance(kernels, list) else []
-    counted = ", ".join(f"{names.count(n)} {n}" for n in dict.fromkeys(names) if n)
+    names = [kernel["strategy"] for kernel in artifact.contents.report["kernels"]["run"]]
+    counted = ", ".join(f"{names.count(n)} {n}" for n in dict.fromkeys(names))
     size = len(encode(artifact.contents)) / 1024
     return {"compile_s": seconds, "artifact_kb": size, "memory_mb": above, "bare_mb": bare, "strategies": counted}
 

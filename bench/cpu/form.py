@@ -32,7 +32,7 @@ class Form(Protocol):
     def max_pool(self, x: Any, op: Any) -> Any: ...
     def global_sum(self, x: Any) -> Any: ...
     def flatten(self, x: Any) -> Any: ...
-    def attend(self, x: Any, op: Any) -> Any: ...
+    def attention(self, x: Any, op: Any) -> Any: ...
 
 
 def hoisted(graph: Graph) -> Graph:
@@ -70,8 +70,8 @@ def _emit(graph: Graph, form: Form, op: Op, values: dict[str, Any]) -> None:
         values[op.out.name] = getattr(form, kind)(first, op)
     elif kind in ("global_sum", "flatten", "repeat"):
         values[op.out.name] = getattr(form, kind)(first)
-    elif kind == "attend":
-        values[op.out.name] = form.attend([values[v.name] for v in op.inputs], op)
+    elif kind == "attention":
+        values[op.out.name] = form.attention([values[v.name] for v in op.inputs], op)
     else:
         raise SystemExit(f"the peers have no form of the operator '{kind}'")
 

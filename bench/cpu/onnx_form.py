@@ -88,7 +88,7 @@ class OnnxForm:
     def flatten(self, x: str) -> str:
         return self._node("Flatten", [x], axis=1)
 
-    def attend(self, x: list[str], op: Any) -> str:
+    def attention(self, x: list[str], op: Any) -> str:
         channels, height, width = op.inputs[0].type.shape
         split = self._constant(np.array([0, op.heads, channels // op.heads, height * width], np.int64))
         joined = self._constant(np.array([0, channels, height, width], np.int64))

@@ -103,7 +103,7 @@ class TorchForm(nn.Module):
     def flatten(self, x: int) -> int:
         return self._then(lambda v: v[x].flatten(1))
 
-    def attend(self, x: list[int], op: Any) -> int:
+    def attention(self, x: list[int], op: Any) -> int:
         heads = op.heads
 
         def step(v: list[Tensor]) -> Tensor:

@@ -38,7 +38,19 @@ def _logits(name, net, batch=2):
     return call(folded(net, x)), expected
 
 
-@pytest.mark.parametrize("make", [_network, lambda: build(digits(4))], ids=["residual", "static input"])
+def _attention():
+    return models.create("spikformer-4-256", in_shape=(3, 16, 16), steps=2, channels=32, heads=4, depth=1)
+
+
+def _projections():
+    return models.create("resnet19", in_shape=(3, 8, 8), steps=2, width=0.125)
+
+
+_MAKERS = {"residual": _network, "static input": lambda: build(digits(4))}
+_MAKERS |= {"attention": _attention, "projections": _projections}
+
+
+@pytest.mark.parametrize("make", _MAKERS.values(), ids=_MAKERS)
 def test_eager_runs_the_same_function(make):
     found, expected = _logits("eager", make())
     np.testing.assert_allclose(found, expected, atol=0.5)

@@ -1,0 +1,59 @@
+"""How the cost of one network grows with steps and batch, and falls with its spike rate: `python -m bench.cpu.scaling`.
+
+Writes bench/results/scaling-DATE.json and docs/scaling.svg; processor time, one thread, medians, inputs rotating.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import spqc
+
+from .__main__ import INPUTS, ROOT, environment
+from .networks import SEED, Case, build, frames, vgg9
+from .timing import in_turn
+
+_STEPS, _BATCHES, _RATES = (1, 2, 4, 8, 16), (1, 2, 4, 8, 16), (0.02, 0.05, 0.1, 0.2, 0.3, 0.5)
+_BITS = (2, 4)
+
+
+def main() -> None:
+    curves = {
+        "steps": {bits: [(t, _time(vgg9(bits, steps=t), 1)) for t in _STEPS] for bits in _BITS},
+        "batch": {bits: [(n, _time(vgg9(bits), n)) for n in _BATCHES] for bits in _BITS},
+        "spike rate": {bits: [(r, _time(vgg9(bits, rate=r), 1)) for r in _RATES] for bits in _BITS},
+    }
+    facts = environment([])
+    Path(ROOT, "bench", "results", f"scaling-{facts['date']}.json").write_text(
+        json.dumps(facts | {"network": "vgg9 32x32, max pool", "curves": curves}, indent=1) + "\n"
+    )
+    _plot(curves, f"vgg9 32x32, one thread of {facts['cpu']}, {facts['date']}")
+
+
+def _time(case: Case, batch: int) -> float:
+    """Return the median processor time of one call, in milliseconds."""
+    net = build(case)
+    artifact = spqc.compile(net, target="llvm", calibrate=frames(net, 1, SEED), records="none")
+    inputs = [frames(net, batch, SEED + i) for i in range(INPUTS)]
+    (found,) = in_turn([lambda turn: artifact.run(inputs[turn % INPUTS])], rounds=15)
+    print(f"{case.name}, rate {case.rate}, batch {batch}: {found.cpu_ms:.2f} ms", flush=True)
+    return found.cpu_ms
+
+
+def _plot(curves: dict[str, Any], title: str) -> None:
+    from matplotlib import pyplot
+
+    figure, panels = pyplot.subplots(1, len(curves), figsize=(12, 3.6), layout="constrained")
+    for panel, (name, by_bits) in zip(panels, curves.items(), strict=True):
+        for bits, points in by_bits.items():
+            panel.plot(*zip(*points, strict=True), marker="o", label=f"{bits}-bit weights")
+        panel.set(xlabel=name, ylabel="measured ms a call", ylim=(0, None))
+        panel.legend(frameon=False)
+    figure.suptitle(title, fontsize="medium")
+    figure.savefig(Path(ROOT, "docs", "scaling.svg"), metadata={"Date": None})
+
+
+if __name__ == "__main__":
+    main()
