@@ -59,7 +59,10 @@ def set_rate(net: Any, rate: float) -> None:
     """Shift every layer's batch norm, front to back, until it fires at `rate` on seeded random inputs."""
     x = frames(net, 1, SEED + 1)
     for name, layer in net.spiking_layers():
-        beta = layer.synapse.norm.beta
+        norm = getattr(getattr(layer, "synapse", None), "norm", None)
+        if norm is None:  # the neuron behind an attention fires on what the layers before decide
+            continue
+        beta = norm.beta
         start, low, high = beta.detach().clone(), -8.0, 8.0
         for _ in range(_SEARCH):
             middle = (low + high) / 2

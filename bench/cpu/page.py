@@ -31,6 +31,7 @@ def page(result: dict[str, Any]) -> str:
     for threads in sorted({row["threads"] for row in rows}):
         chosen = [row for row in rows if row["threads"] == threads]
         parts.append(f"\n## {threads} thread{'s' if threads > 1 else ''}\n\n{_speed(chosen)}")
+        parts.append("" if threads == 1 else _threads(chosen, rows))
     parts.append(f"\n## What else it costs\n\n{_costs(result['networks'])}")
     return "".join(parts)
 
@@ -45,6 +46,19 @@ def _speed_cells(row: Row, peers: list[str]) -> list[str]:
     ours = row["ours_ms"]
     cells = [row["network"], str(row["batch"]), f"{row['rate']:.2f}", f"{ours:.3g}", f"{row['gmac'] / ours * 1e3:.0f}"]
     return cells + [_ratio(row["peers"].get(peer)) for peer in peers]
+
+
+def _threads(rows: list[Row], every: list[Row]) -> str:
+    """Return a sentence for each network: wall time on several threads against one."""
+    single = {(row["network"], row["batch"]): row["ours_wall_ms"] for row in every if row["threads"] == 1}
+    pairs = [(row, single.get((row["network"], row["batch"]))) for row in rows]
+    lines = [
+        f"- {row['network']}, batch {row['batch']}: {one:.3g} ms on one thread, "
+        f"{row['ours_wall_ms']:.3g} ms here, {one / row['ours_wall_ms']:.2f} times as fast\n"
+        for row, one in pairs
+        if one is not None
+    ]
+    return "\nOurs against ours on one thread, wall time:\n\n" + "".join(lines) if lines else ""
 
 
 def _ratio(found: Row | None) -> str:
