@@ -70,7 +70,7 @@ def test_trace_is_what_observe_saw() -> None:
 
 def test_sums_beyond_float32_are_exact_in_float64_only() -> None:
     channels, side = 160, 3
-    geometry = ConvGeometry((side, side))
+    geometry = ConvGeometry((side, side), (1, 1), (0, 0))
     synapse = Synapse(Signal((channels, side, side), 1 / 256, 255), 1, geometry, SynapseOptions(weight_grid="uniform"))
     with torch.no_grad():
         synapse.weight.fill_(1.0)
