@@ -23,7 +23,7 @@ class Objective(nn.Module):
         self.network, self.task, self.recipe = network, task, recipe
 
     def forward(self, codes: Any, targets: Tensor) -> Tensor:
-        """Return the loss of codes [N, ...] and what they teach [N, ...]."""
+        """Return the loss of codes [N, ...] and what they teach: the task's targets."""
         if self.recipe.gate_target is None:
             logits, records = self.network(codes), []
         else:

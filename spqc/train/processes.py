@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,8 @@ from torch import distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from spqc.errors import UsageError
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,15 @@ class Processes:
         sums = torch.tensor(numbers, device=_device_of_group())
         distributed.all_reduce(sums)
         return [int(number) for number in sums]
+
+    def gathered(self, own: list[T]) -> list[T]:
+        """Return what all processes found, in order, from this one's: that of the samples rank, rank + count, ..."""
+        if self.count == 1:
+            return own
+        shares: list[list[T]] = [[]] * self.count
+        distributed.all_gather_object(shares, own)
+        longest = max(map(len, shares))
+        return [share[place] for place in range(longest) for share in shares if place < len(share)]
 
     def align(self, network: nn.Module) -> None:
         """Give every process the buffers (statistics, mask constants) of the first."""

@@ -29,7 +29,7 @@ from .tasks import task_of
 class TrainReport:
     """What a training run reached; `path` and `best_path` are the checkpoints, or None.
 
-    ..._accuracy: in [0, 1], what `measure` names: accuracy, or for a detector the share of objects found.
+    ..._accuracy: in [0, 1], what `measure` names: accuracy, or for a detector mAP@0.5, its mean average precision.
     best_accuracy, best_epoch: of the epoch with the greatest on `chosen_by` (validation or test samples).
     first: whether this process is the one that reports.
     """

@@ -16,7 +16,7 @@ from spqc.options import build, format_call, split_call
 from . import data
 from .data import DataSet
 from .data.dataset import in_memory
-from .grid import Grid
+from .detection import Head
 from .settings import Settings
 
 _MEMORY = 1 << 28
@@ -108,7 +108,8 @@ def _facts(train: DataSet, settings: Settings) -> dict[str, Any]:
                 hint=f"--set steps={train.steps}",
             )
         facts["steps"] = train.steps
-    if train.boxes is not None and models.defaults(settings.model).get("classes") == Grid(train.classes).outputs:
+    head = Head(classes=train.classes)
+    if train.boxes is not None and models.defaults(settings.model).get("classes") == head.outputs:
         del facts["classes"]  # the model's own: a prediction vector
     known = models.option_names(settings.model)
     return {key: value for key, value in facts.items() if key in known}

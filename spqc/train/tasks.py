@@ -16,8 +16,9 @@ from spqc.nn.network import SpikingNetwork
 
 from .batches import classes
 from .data import DataSet
+from .detection import Head, decode, encode, mean_average_precision, suppress
+from .detection.loss import pack, yolo
 from .evaluation import accuracy, exactly, parts
-from .grid import Grid
 from .processes import Processes
 from .recipes import Recipe
 
@@ -29,7 +30,7 @@ class Task(ABC):
 
     @abstractmethod
     def targets(self, data: DataSet, indices: npt.NDArray[np.int64], labels: Any) -> Tensor:
-        """Return what the samples of these indices and labels teach, samples first."""
+        """Return what the samples of these indices and labels teach: what `loss` takes beside their logits."""
 
     @abstractmethod
     def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
@@ -59,43 +60,68 @@ class Classification(Task):
 
 @dataclass(frozen=True)
 class Detection(Task):
-    """The loss of YOLO on the mean over time of the logits; judged by the share of objects that are found."""
+    """The loss of YOLO on the mean over time of the logits; judged by the mean average precision at an overlap of 0.5.
 
-    grid: Grid
-    measure: ClassVar[str] = "share of objects found"
+    threshold: boxes with a lower score do not count as found; overlap: of boxes of a class that overlap by more, only
+    the best does.
+    """
+
+    head: Head
+    threshold: float = 0.1
+    overlap: float = 0.6
+    measure: ClassVar[str] = "mAP@0.5"
 
     def targets(self, data: DataSet, indices: npt.NDArray[np.int64], labels: Any) -> Tensor:
-        if data.boxes is None:
-            raise UsageError(f"the samples of '{data.name}' have no boxes to detect")
-        return self.grid.targets([data.boxes(int(index)) for index in indices], (data.shape[-2], data.shape[-1]))
+        """Return the objects of the samples, float64 [objects, 8], as `detection.loss.pack` orders them.
+
+        Raises UsageError for samples without boxes, InputError for a box that cannot be a target.
+        """
+        return pack([encode(self.head, boxes, _frame(data)) for boxes in _truth(data, indices)])
 
     def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
-        return self.grid.loss(logits, targets)
+        """Return the loss of logits [N, T, head.outputs] for the objects of the N samples."""
+        return yolo(self.head, logits.float(), targets)
 
     def score(self, network: nn.Module, data: DataSet, processes: Processes) -> float:
-        found = objects = 0
+        """Return the mean average precision, by the rule of PASCAL VOC; 0 where no sample holds an object."""
+        own: list[npt.NDArray[np.float64]] = []
         with exactly():
             for indices in parts(data, processes):
-                codes, labels = data.arrays(indices)
-                hits, there = self.grid.found(network(codes).cpu(), self.targets(data, indices, labels))
-                found, objects = found + hits, objects + there
-        found, objects = processes.total(found, objects)
-        return found / max(objects, 1)
+                own += self.found(network(data.arrays(indices)[0]), _frame(data))
+        found = processes.gathered(own)
+        precision = mean_average_precision(found, _truth(data, np.arange(len(found))), "voc")
+        return 0.0 if np.isnan(precision) else precision
+
+    def found(self, logits: Tensor, frame: tuple[int, int]) -> list[npt.NDArray[np.float64]]:
+        """Return for each sample of logits [N, T, head.outputs] the boxes [n, 6] that count as found, best first."""
+        boxes = decode(self.head, logits.float().cpu().numpy(), frame, self.threshold)
+        return [suppress(one, self.overlap) for one in boxes]
+
+
+def _truth(data: DataSet, indices: npt.NDArray[np.int64]) -> list[npt.NDArray[np.float32]]:
+    if data.boxes is None:
+        raise UsageError(f"the samples of '{data.name}' have no boxes to detect")
+    return [data.boxes(int(index)) for index in indices]
+
+
+def _frame(data: DataSet) -> tuple[int, int]:
+    """Return the height and width of a frame in pixels."""
+    return data.shape[-2], data.shape[-1]
 
 
 def task_of(network: SpikingNetwork, data: DataSet, recipe: Recipe) -> Task:
-    """Return what a network is trained for on a data set: detection where its outputs are a grid for the set's boxes.
+    """Return what a network is trained for on a data set: detection where its outputs are a head for the set's boxes.
 
     Raises UsageError where its outputs are neither that nor the classes.
     """
     if network.classes == data.classes:
         return Classification(recipe.regulariser)
-    grid = Grid(data.classes)
-    if data.boxes is None or network.classes != grid.outputs:
+    head = Head(classes=data.classes)
+    if data.boxes is None or network.classes != head.outputs:
         wanted = (
-            f"{data.classes} classes" if data.boxes is None else f"{data.classes} classes, or a grid of {grid.outputs}"
+            f"{data.classes} classes" if data.boxes is None else f"{data.classes} classes, or a head of {head.outputs}"
         )
         raise UsageError(f"the network has {network.classes} outputs, and '{data.name}' {wanted}")
     if recipe.augment != "none":
         raise UsageError("boxes are not moved with the images", hint="--set augment=none")
-    return Detection(grid)
+    return Detection(head)

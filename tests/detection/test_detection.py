@@ -98,6 +98,26 @@ def test_a_score_is_confidence_times_probability() -> None:
     assert found[0, 5] == pytest.approx(1 / (1 + math.exp(-0.7)) / (1 + math.exp(-1)))
 
 
+def test_the_public_detector_has_576_outputs() -> None:
+    assert HEAD.outputs == 576
+
+
+def test_an_object_belongs_to_the_cell_of_its_centre() -> None:
+    found = encode(HEAD, np.array([[1, 12, 8, 20, 16], [0, 60, 40, 10, 10]], np.float32), (60, 80))
+    assert (found.row.tolist(), found.column.tolist(), found.label.tolist()) == ([1, 4], [2, 6], [1, 0])
+    expected = [[0.6, 0.2, math.sqrt(16 / 60), 0.5], [0.5, 0.5, math.sqrt(1 / 6), math.sqrt(1 / 8)]]
+    np.testing.assert_allclose(found.place, expected, rtol=1e-5)
+
+
+def test_objects_of_a_cell_are_all_kept_and_none_leaves_the_last_cell() -> None:
+    near = encode(HEAD, np.array([[0, 60, 40, 10, 10], [1, 58, 38, 14, 14]]), (60, 80))
+    assert near.row.tolist() == [4, 4] and near.column.tolist() == [6, 6] and near.label.tolist() == [0, 1]
+    edge = encode(HEAD, np.array([[0, 70, 50, 20, 20], [0, -5, -5, 10, 10]]), (60, 80))
+    assert edge.row.tolist() == [5, 0] and edge.column.tolist() == [7, 0]
+    assert edge.place[:, :2].tolist() == [[1, 1], [0, 0]]
+    assert not len(encode(HEAD, np.zeros((0, 5), np.float32), (60, 80)).row)
+
+
 @pytest.mark.parametrize(
     "bad", [[0, 1, 1, 0, 5], [2, 1, 1, 5, 5], [0.5, 1, 1, 5, 5], [0, 290, 1, 5, 5], [0, -9, 1, 5, 5]]
 )

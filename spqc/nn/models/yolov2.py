@@ -13,7 +13,8 @@ from ..options import check_choices
 DEFAULTS: dict[str, Any] = {
     "in_shape": (2, 223, 287), "classes": 6 * 8 * 12, "steps": 1, "input": "spikes", "leak": 1.0,
 }  # fmt: skip
-"""`classes` is the prediction vector: 6 x 8 cells of 12 numbers for 2 boxes and 2 classes. The neuron does not leak."""
+"""`classes` is the prediction vector: 6 x 8 cells of 12 numbers for 2 boxes and 2 classes, in the order that
+spqc.train.detection.head tells. The neuron does not leak."""
 
 _STAGES: tuple[tuple[int, ...], ...] = (
     (32,),

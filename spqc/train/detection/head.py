@@ -51,17 +51,19 @@ class Targets:
 def encode(head: Head, boxes: npt.NDArray[Any], frame: tuple[int, int]) -> Targets:
     """Return the cells that boxes [n, 5] of a frame [H, W] belong to: those of their centres.
 
-    Raises InputError for a box without an area, of an unknown class, or with its centre outside the frame.
+    A centre on the lower or right border belongs to the last cell. Raises InputError for a box without an area, of an
+    unknown class, or with its centre outside the frame.
     """
     rows = np.asarray(boxes, np.float64).reshape(-1, 5)
     label, x, y, width, height = rows.T
     centre = np.stack([(y + height / 2) * head.rows / frame[0], (x + width / 2) * head.columns / frame[1]], axis=1)
-    cell = np.floor(centre).astype(np.int64)
-    good = (width > 0) & (height > 0) & np.isin(label, range(head.classes)) & (centre >= 0).all(axis=1)
-    good &= (cell[:, 0] < head.rows) & (cell[:, 1] < head.columns)
+    cells = np.array([head.rows, head.columns])
+    good = (width > 0) & (height > 0) & np.isin(label, range(head.classes))
+    good &= ((centre >= 0) & (centre <= cells)).all(axis=1)
     if not good.all():
         bad = rows[int(np.argmin(good))].tolist()
         raise InputError(f"the box {bad} (class, x, y, w, h) cannot be a target in a frame of {frame[0]}x{frame[1]}")
+    cell = np.minimum(centre.astype(np.int64), cells - 1)
     size = np.sqrt(np.stack([height / frame[0], width / frame[1]], axis=1))
     return Targets(cell[:, 0], cell[:, 1], label.astype(np.int64), np.concatenate([centre - cell, size], axis=1))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -14,21 +15,34 @@ COORDINATES = 5.0
 NO_OBJECT = 0.5
 
 
-def yolo(head: Head, logits: Tensor, targets: Sequence[Targets]) -> Tensor:
+def pack(targets: Sequence[Targets]) -> Tensor:
+    """Return the objects of N samples in one tensor, float64 [objects, 8].
+
+    A row: sample (0..N-1), row and column of the cell, class, and place: down, right, sqrt h, sqrt w.
+    """
+    rows = [
+        np.column_stack([np.full(len(one.row), sample), one.row, one.column, one.label, one.place])
+        for sample, one in enumerate(targets)
+    ]
+    return torch.from_numpy(np.concatenate([np.zeros((0, 8)), *rows]))
+
+
+def yolo(head: Head, logits: Tensor, objects: Tensor) -> Tensor:
     """Return the loss of logits [N, T, outputs], whose mean over the steps counts, or [N, outputs].
 
+    objects: those of the N samples, [objects, 8], as `pack` orders them.
     The box of a cell that overlaps an object most answers for it: 5 * (place + size) + (confidence - overlap)^2
     + cross-entropy of the class; all other boxes: 0.5 * confidence^2. Without any object only the last part is left.
     """
     values = logits.mean(dim=1) if logits.dim() == 3 else logits
     cells = values.reshape(-1, head.rows, head.columns, head.values)
     confidence = torch.sigmoid(cells[..., 4 * head.boxes : 5 * head.boxes])
-    sample, row, column, label = _indices(targets, cells.device)
-    if not len(sample):
+    if not len(objects):
         return NO_OBJECT * (confidence**2).mean()
+    sample, row, column, label = objects[:, :4].long().unbind(dim=1)
     mine = cells[sample, row, column]
     place = mine[:, : 4 * head.boxes].reshape(-1, 4, head.boxes).transpose(1, 2)  # [objects, boxes, 4]
-    true = torch.cat([torch.from_numpy(target.place) for target in targets]).to(place)
+    true = objects[:, 4:].to(place)
     overlap = _overlap(head, place.detach(), true)
     best = overlap.argmax(dim=1)
     every = torch.arange(len(best), device=best.device)
@@ -38,17 +52,6 @@ def yolo(head: Head, logits: Tensor, targets: Sequence[Targets]) -> Tensor:
     sure = ((confidence[sample, row, column, best] - overlap[every, best]) ** 2).mean()
     unsure = (empty * confidence**2).sum() / empty.sum().clamp(min=1)
     return COORDINATES * coordinates + sure + NO_OBJECT * unsure + F.cross_entropy(mine[:, 5 * head.boxes :], label)
-
-
-def _indices(targets: Sequence[Targets], device: torch.device) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Return sample, row, column and class of all objects."""
-    sample = torch.tensor([index for index, target in enumerate(targets) for _ in target.row], dtype=torch.int64)
-    columns = [
-        torch.cat([torch.from_numpy(getattr(target, name)) for target in targets]) if targets else sample
-        for name in ("row", "column", "label")
-    ]
-    row, column, label = (one.to(device) for one in columns)
-    return sample.to(device), row, column, label
 
 
 def _overlap(head: Head, place: Tensor, true: Tensor) -> Tensor:
