@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import ClassVar
 
 from spqc.ir.program import LANES
 
 from ..context import Context
 from ..geometry import Region, padded
-from ..kernels.blocks import Block, blocks, choose_block
 from ..kernels.dense import Dense, thresholds
 from ..kernels.product import choose
-from ..strategy import Settings, Site, Strategy
+from ..strategy import Settings, Site
+from ._blocked import Blocked, asked_block
 
 
-class DenseSum(Strategy):
+class DenseSum(Blocked):
     """Settings: `tiles`, `pixels`, `steps` of the block that stays in registers."""
 
     name: ClassVar[str] = "dense"
@@ -31,17 +31,10 @@ class DenseSum(Strategy):
     def refuses(self, site: Site) -> str:
         return ""
 
-    def space(self, site: Site) -> Iterator[Settings]:
-        own = self._block(site, {})
-        yield {}
-        for block in blocks(site.sum.output, site.steps, thresholds(site.region)):
-            if block != own and block.accumulators >= own.accumulators // 2:
-                yield {"tiles": block.tiles, "pixels": block.pixels, "steps": block.steps}
-
     def features(self, site: Site, settings: Settings) -> Mapping[str, float]:
         """`dot`, `portable`: vector multiplies or loads, whichever are more; `neuron`: comparisons of vectors;
         `staged`: vectors of input bytes brought into order."""
-        g, block = site.sum, self._block(site, settings)
+        g, block = site.sum, self.block(site, settings)
         product = choose(g, site.machine, site.constants)
         channels = (
             padded(g.input.channels)
@@ -65,13 +58,7 @@ class DenseSum(Strategy):
         }
 
     def emit(self, context: Context, region: Region, settings: Settings) -> None:
-        block = Block(settings["tiles"], settings["pixels"], settings["steps"]) if settings else None
-        Dense(context, region, block).emit()
-
-    def _block(self, site: Site, settings: Settings) -> Block:
-        if settings:
-            return Block(settings["tiles"], settings["pixels"], settings["steps"])
-        return choose_block(site.sum.output, site.steps, thresholds(site.region))
+        Dense(context, region, asked_block(settings)).emit()
 
 
 STRATEGY = DenseSum

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import ClassVar
 
 from spqc.ir.program import LANES
 
 from ..context import Context
 from ..geometry import Region, padded
-from ..kernels.blocks import Block, blocks, choose_block
 from ..kernels.dense import thresholds
 from ..kernels.depthwise import Depthwise
-from ..strategy import Settings, Site, Strategy
+from ..strategy import Settings, Site
+from ._blocked import Blocked, asked_block
 
 
-class DepthwiseSum(Strategy):
+class DepthwiseSum(Blocked):
     """Settings: `tiles`, `pixels`, `steps` of the block that stays in registers."""
 
     name: ClassVar[str] = "depthwise"
@@ -27,17 +27,10 @@ class DepthwiseSum(Strategy):
         alone = g.groups == g.input.channels == g.output.channels
         return "" if alone and g.groups > 1 else "its outputs read more than their own channel"
 
-    def space(self, site: Site) -> Iterator[Settings]:
-        own = self._block(site, {})
-        yield {}
-        for block in blocks(site.sum.output, site.steps, thresholds(site.region)):
-            if block != own and block.accumulators >= own.accumulators // 2:
-                yield {"tiles": block.tiles, "pixels": block.pixels, "steps": block.steps}
-
     def features(self, site: Site, settings: Settings) -> Mapping[str, float]:
         """`taps`: vectors of inputs loaded, multiplied and added; `neuron`: comparisons of vectors; `staged`: vectors
         of input bytes brought into order."""
-        g, block = site.sum, self._block(site, settings)
+        g, block = site.sum, self.block(site, settings)
         tiles = padded(g.output.channels) // LANES
         columns = math.ceil(g.output.width / block.pixels) * block.pixels
         return {
@@ -48,13 +41,7 @@ class DepthwiseSum(Strategy):
         }
 
     def emit(self, context: Context, region: Region, settings: Settings) -> None:
-        block = Block(settings["tiles"], settings["pixels"], settings["steps"]) if settings else None
-        Depthwise(context, region, block).emit()
-
-    def _block(self, site: Site, settings: Settings) -> Block:
-        if settings:
-            return Block(settings["tiles"], settings["pixels"], settings["steps"])
-        return choose_block(site.sum.output, site.steps, thresholds(site.region))
+        Depthwise(context, region, asked_block(settings)).emit()
 
 
 STRATEGY = DepthwiseSum

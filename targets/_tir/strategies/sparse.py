@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import ClassVar
 
 from spqc.ir.program import LANES
@@ -14,6 +14,7 @@ from ..kernels.dense import thresholds
 from ..kernels.product import choose
 from ..kernels.sparse import Sparse
 from ..strategy import Settings, Site
+from ._blocked import asked_block
 from .dense import DenseSum
 
 _WORTH = 0.9  # a list costs a load a row: with more rows than this the dense kernel has them in order
@@ -31,16 +32,9 @@ class SparseSum(DenseSum):
         kept = self._kept(site, 1)
         return "" if kept < _WORTH else f"{kept:.0%} of its rows of weights are not zero"
 
-    def space(self, site: Site) -> Iterator[Settings]:
-        own = self._block(site, {})
-        yield {}
-        for block in blocks(site.sum.output, site.steps, thresholds(site.region)):
-            if block != own and block.accumulators >= own.accumulators // 2:
-                yield {"tiles": block.tiles, "pixels": block.pixels, "steps": block.steps}
-
     def features(self, site: Site, settings: Settings) -> Mapping[str, float]:
         """As of `dense`, with the share of rows that are left; `rows`: how many are looked up."""
-        block = self._block(site, settings)
+        block = self.block(site, settings)
         found = dict(super().features(site, {"tiles": block.tiles, "pixels": block.pixels, "steps": block.steps}))
         product = choose(site.sum, site.machine, site.constants)
         found[product.name] *= self._kept(site, block.tiles)
@@ -48,8 +42,7 @@ class SparseSum(DenseSum):
         return {**found, "rows": found[product.name] / inner}
 
     def emit(self, context: Context, region: Region, settings: Settings) -> None:
-        g = region.sum
-        block = Block(settings["tiles"], settings["pixels"], settings["steps"]) if settings else None
+        g, block = region.sum, asked_block(settings)
         if block is None and g is not None:
             product = choose(g, context.machine, context.constants)
             steps = 1 if g.constant else context.steps
@@ -58,9 +51,7 @@ class SparseSum(DenseSum):
             block = _best(blocks(g.output, steps, thresholds(region)), g.output.width, kept)
         Sparse(context, region, block).emit()
 
-    def _block(self, site: Site, settings: Settings) -> Block:
-        if settings:
-            return Block(settings["tiles"], settings["pixels"], settings["steps"])
+    def own(self, site: Site) -> Block:
         kept = {n: self._kept(site, n) for n in _tile_counts(site.sum.output.channels)}
         return _best(blocks(site.sum.output, site.steps, thresholds(site.region)), site.sum.output.width, kept)
 

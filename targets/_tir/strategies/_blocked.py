@@ -1,0 +1,32 @@
+"""What strategies share whose kernels keep a block of outputs, pixels and steps in registers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..kernels.blocks import Block, blocks, choose_block
+from ..kernels.dense import thresholds
+from ..strategy import Settings, Site, Strategy
+
+
+class Blocked(Strategy):
+    """Settings: `tiles`, `pixels`, `steps` of the block."""
+
+    def own(self, site: Site) -> Block:
+        """Return the block that is taken without settings."""
+        return choose_block(site.sum.output, site.steps, thresholds(site.region))
+
+    def block(self, site: Site, settings: Settings) -> Block:
+        return asked_block(settings) or self.own(site)
+
+    def space(self, site: Site) -> Iterator[Settings]:
+        own = self.own(site)
+        yield {}
+        for block in blocks(site.sum.output, site.steps, thresholds(site.region)):
+            if block != own and block.accumulators >= own.accumulators // 2:
+                yield {"tiles": block.tiles, "pixels": block.pixels, "steps": block.steps}
+
+
+def asked_block(settings: Settings) -> Block | None:
+    """Return the block that settings name, None where there are none."""
+    return Block(settings["tiles"], settings["pixels"], settings["steps"]) if settings else None
