@@ -53,13 +53,30 @@ CASES = (
 
 def main() -> None:
     chosen = _arguments()
-    result: dict[str, Any] = environment(chosen.peers) | {"networks": {}, "rows": []}
+    result = started(environment(chosen.peers), chosen.out)
     for case in CASES:
         if chosen.only not in f"{case.name} rate {case.rate}":
             continue
         _run_case(case, chosen, result)
         if not chosen.quick:
             _write(result, chosen.out)
+
+
+def started(facts: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Return a result without rows, or today's file, so that a part can be measured again; each row has its commit."""
+    path = _result_path(facts, folder)
+    found = json.loads(path.read_text()) if path.exists() else {}
+    if found.get("schema") != facts["schema"] or found.get("cpu") != facts["cpu"]:
+        return facts | {"networks": {}, "rows": []}
+    return facts | {"networks": found["networks"], "rows": found["rows"]}
+
+
+def put(rows: list[dict[str, Any]], row: dict[str, Any]) -> None:
+    """Add a row, in the place of one of the same network, batch and threads."""
+    key = ("network", "batch", "threads")
+    same = [i for i, old in enumerate(rows) if all(old[name] == row[name] for name in key)]
+    place = same[0] if same else len(rows)
+    rows[place : place + 1] = [row]
 
 
 def _arguments() -> argparse.Namespace:
@@ -85,11 +102,12 @@ def _run_case(case: Case, chosen: argparse.Namespace, result: dict[str, Any]) ->
         artifact = spqc.compile(net, target=target, calibrate=frames(net, 1, SEED), records="none")
         seconds = time.perf_counter() - began
         _require_exact(name, net, artifact)
-        if threads == chosen.threads[0]:
+        if threads == 1:
             result["networks"][name] = _costs(artifact, seconds)
         for batch in BATCHES if threads == 1 else BATCHES[:1]:
             peers = [p for p in chosen.peers if _takes_part(p.name, batch, threads)]
-            result["rows"].append(_row(name, net, artifact, batch, threads, peers, chosen.budget))
+            row = _row(name, net, artifact, batch, threads, peers, chosen.budget)
+            put(result["rows"], row | {"commit": result["commit"]})
 
 
 def _takes_part(peer: str, batch: int, threads: int) -> bool:
@@ -187,9 +205,13 @@ def environment(peers: list[Peer]) -> dict[str, Any]:
     }
 
 
+def _result_path(facts: dict[str, Any], folder: Path) -> Path:
+    return Path(folder, f"cpu-{facts['date']}.json")
+
+
 def _write(result: dict[str, Any], folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    Path(folder, f"cpu-{result['date']}.json").write_text(json.dumps(result, indent=1) + "\n")
+    _result_path(result, folder).write_text(json.dumps(result, indent=1) + "\n")
     if folder == ROOT / "bench" / "results":
         Path(ROOT, "docs", "benchmarks.md").write_text(page(result))
 

@@ -7,7 +7,7 @@ from typing import Any
 
 _TOP = """# Measured speed on a CPU
 
-Written by `make bench-cpu`: {cpu}, {date}, commit {commit}; {versions}.
+Written by `make bench-cpu`: {cpu}, {date}, commit {commits}; {versions}.
 
 Every row is one run: ours and one peer take turns in one process, each on inputs that rotate; figures are medians of
 **measured** processor time of one call, or of wall time where there are two threads, and a ratio is the peer's time
@@ -26,8 +26,9 @@ Row = dict[str, Any]
 def page(result: dict[str, Any]) -> str:
     """Return the page of one result file."""
     versions = ", ".join(f"{name} {found}" for name, found in result["versions"].items())
-    parts = [_TOP.format(cpu=result["cpu"], date=result["date"], commit=result["commit"], versions=versions)]
     rows: list[Row] = result["rows"]
+    commits = " and ".join(dict.fromkeys(row["commit"] for row in rows))
+    parts = [_TOP.format(cpu=result["cpu"], date=result["date"], commits=commits, versions=versions)]
     for threads in sorted({row["threads"] for row in rows}):
         chosen = [row for row in rows if row["threads"] == threads]
         parts.append(f"\n## {threads} thread{'s' if threads > 1 else ''}\n\n{_speed(chosen)}")

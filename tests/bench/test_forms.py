@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import spqc
+from bench.cpu.__main__ import put
 from bench.cpu.networks import build, digits, folded, frames, set_rate
 from bench.cpu.page import page
 from bench.cpu.peers import PEERS, Setting
@@ -79,9 +80,16 @@ def test_calls_take_turns():
 
 
 def test_the_page_shows_ratios_and_costs():
-    row = {"network": "net", "batch": 1, "threads": 1, "rate": 0.15, "gmac": 2.0, "ours_ms": 4.0}
+    row = {"commit": "abc", "network": "net", "batch": 1, "threads": 1, "rate": 0.15, "gmac": 2.0, "ours_ms": 4.0}
     row["peers"] = {"eager": {"ms": 20.0, "ours_ms": 4.0, "ratio": 5.0}}
-    result = {"cpu": "some CPU", "date": "2026-01-01", "commit": "abc", "versions": {"torch": "2"}, "rows": [row]}
+    result = {"cpu": "some CPU", "date": "2026-01-01", "versions": {"torch": "2"}, "rows": [row]}
     shown = page(result | {"networks": {"net": {"compile_s": 1.5, "artifact_kb": 10.0, "memory_mb": 12.0}}})
     assert "| net | 1 | 0.15 | 4 | 500 | 5.0x (20 ms) |" in shown
     assert "| net | 1.5 | 10 | 12 |" in shown
+
+
+def test_a_row_that_is_measured_again_takes_its_old_place():
+    rows = []
+    for ours, network, threads in ((1, "a", 1), (2, "b", 1), (3, "a", 2), (4, "a", 1)):
+        put(rows, {"network": network, "batch": 1, "threads": threads, "ours_ms": ours})
+    assert [row["ours_ms"] for row in rows] == [4, 2, 3]
