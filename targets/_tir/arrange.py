@@ -32,6 +32,7 @@ class Arrangement:
     `taps`: [tile][kernel row][kernel column][lane] from Cx1xKxL, of a depthwise convolution;
     `events`: [tile][block of `group` channels][kernel row][kernel column][channel, then zeros][words]: the bytes of two
     outputs in a word, `fill` added (see kernels/events.py); with two `parts` low bytes' words, then high bytes';
+    `bits`: [tile][word][plane][lane], 32 inputs a word, from ternary weights: those added, then those subtracted;
     `table`: [tile][row * k][lane] from RxKxC; `vector`: [padded channel];
     `codes`: digit `part` of the weights as codes, [tile of `group` outputs][K][output][code], K as `in_order` says;
     `pieces`: what each code adds to the entries of a look-up table, [code's place][code][64].
@@ -80,7 +81,7 @@ def lay_out(arrangements: Sequence[Arrangement], data: Mapping[str, Integers], s
 
 def _parts(a: Arrangement, array: Integers) -> list[Integers]:
     """Return an array as pieces that are arranged one after the other: a tile of outputs takes little memory."""
-    if a.form not in ("weight", "shifts", "codes") or a.groups > 1:
+    if a.form not in ("weight", "shifts", "codes", "bits") or a.groups > 1:
         return [array]
     return [array[first : first + a.lanes] for first in range(0, len(array), a.lanes)]
 
@@ -106,6 +107,8 @@ def _arranged(a: Arrangement, array: Integers) -> npt.NDArray[Any]:
         return rows.reshape(-1, a.lanes, rows.shape[1]).transpose(0, 2, 1).astype(a.dtype)
     if a.form == "events":
         return _event_rows(a, array).astype(a.dtype)
+    if a.form == "bits":
+        return _bit_planes(a, array).view(a.dtype)
     if a.form == "codes":
         return _codes(a, array).astype(a.dtype)
     if a.form == "pieces":
@@ -121,6 +124,15 @@ def _codes(a: Arrangement, weight: Integers) -> Integers:
     values = _pad(Way(*a.way).values(weight, a.part), 0, a.lanes)
     codes = codes_of(in_order(values, a.kernel, a.rows_inside), a.alphabet, a.split)
     return codes.reshape(-1, a.group, *codes.shape[1:]).transpose(0, 2, 1, 3)
+
+
+def _bit_planes(a: Arrangement, array: Integers) -> npt.NDArray[np.uint32]:
+    rows = _weight(a, array)[..., 0]
+    inputs = _pad(rows.reshape(len(rows), -1, a.lanes), 1, 32)
+    planes = np.stack([inputs > 0, inputs < 0], axis=1).reshape(len(rows), 2, -1, 32, a.lanes)
+    packed = np.packbits(planes.transpose(0, 2, 1, 4, 3), axis=-1, bitorder="little")
+    words: npt.NDArray[np.uint32] = np.ascontiguousarray(packed).view("<u4")[..., 0]
+    return words
 
 
 def byte_of(weight: Integers, part: int) -> Integers:

@@ -126,6 +126,12 @@ class Constants:
         count = padded(g.output.channels) * taps
         return self._place(g.weight.name, "taps", self.weight_dtype(g.weight), count, kernel=g.kernel, groups=g.groups)
 
+    def bit_planes(self, g: WeightedSum, words: int) -> Arrangement:
+        """Place ternary weights as bits, `words` words of 32 inputs for each output and sign."""
+        channels = padded(g.input.channels)
+        count = padded(g.output.channels) * words * 2
+        return self._place(g.weight.name, "bits", "int32", count, kernel=g.kernel, padded_channels=channels)
+
     def event_rows(self, g: WeightedSum, *, lanes: int, block: int, parts: int, fill: int) -> Arrangement:
         """Place a weight as rows of `lanes` outputs, one a tap and input: `block` channels, then a row of zeros."""
         out, blocks = -(-g.output.channels // lanes) * lanes, -(-g.input.channels // block)

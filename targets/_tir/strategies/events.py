@@ -16,6 +16,7 @@ from ..kernels.events import Events, RowFormat, row_format
 from ..strategy import Settings, Site, Strategy
 
 _MOST_CODE = 15  # an input of code v is v events
+_NEAR = 256 * 1024  # bytes of a linear layer's weights: rows that more of them hold wait for their cache
 _CACHED = 28_000  # bytes of weights under one kernel row: they should stay in the first-level cache
 
 
@@ -25,6 +26,7 @@ class EventSum(Strategy):
     name: ClassVar[str] = "events"
     rates: ClassVar[Mapping[str, float]] = {
         "rows": 0.18,
+        "distant": 0.25,
         "splits": 0.03,
         "runs": 5.0,
         "windows": 8.0,
@@ -54,8 +56,9 @@ class EventSum(Strategy):
                     yield {"tiles": tiles, "channels": channels}
 
     def features(self, site: Site, settings: Settings) -> Mapping[str, float]:
-        """`rows`: vectors of weights added; `splits`: vectors of words split; `runs`: of events; `windows`: of tile and
-        step; `neuron`: comparisons of vectors; `scanned`: vectors of inputs looked at."""
+        """`rows`: vectors of weights added; `distant`: of those, from weights beyond the nearest cache; `splits`:
+        vectors of words split; `runs`: of events; `windows`: of tile and step; `neuron`: comparisons of vectors;
+        `scanned`: vectors of inputs looked at."""
         g, format_ = site.sum, known_format(site.sum, site.constants)
         tiles, channels = shape_of(g, site.constants, settings)
         blocks = -(-g.input.channels // channels)
@@ -67,6 +70,7 @@ class EventSum(Strategy):
         scanned = site.steps * g.input.pixels * (padded(g.input.channels) // LANES) * g.source.type.range[1]
         return {
             "rows": windows * events * vectors,
+            "distant": windows * events * vectors if _distant(g, format_) else 0.0,
             "splits": windows * events * vectors / format_.group,
             "runs": float(windows * g.kernel[0] * blocks),
             "windows": float(windows),
@@ -81,6 +85,12 @@ class EventSum(Strategy):
         tiles, channels = shape_of(region.sum, context.constants, settings)
         format_ = known_format(region.sum, context.constants)
         Events(context, region, Block(tiles, 1, 1), format=format_, channels=channels).emit()
+
+
+def _distant(g: WeightedSum, format_: RowFormat) -> bool:
+    """Return whether rows are read once a step (a map of one pixel), from more weights than are near."""
+    weights = g.kernel[0] * g.kernel[1] * g.input.channels * padded(g.output.channels) * format_.parts
+    return g.output.pixels == 1 and weights > _NEAR
 
 
 def format_of(g: WeightedSum, constants: Constants) -> RowFormat | None:
