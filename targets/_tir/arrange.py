@@ -81,7 +81,7 @@ def lay_out(arrangements: Sequence[Arrangement], data: Mapping[str, Integers], s
 
 def _parts(a: Arrangement, array: Integers) -> list[Integers]:
     """Return an array as pieces that are arranged one after the other: a tile of outputs takes little memory."""
-    if a.form not in ("weight", "shifts", "codes", "bits") or a.groups > 1:
+    if a.form not in ("weight", "shifts", "codes", "bits", "events") or a.groups > 1:
         return [array]
     return [array[first : first + a.lanes] for first in range(0, len(array), a.lanes)]
 

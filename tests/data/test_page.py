@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import numpy as np
 import pytest
 
 from spqc.catalogue import entries
@@ -19,10 +22,13 @@ def test_the_table_is_complete() -> None:
 
 def test_the_code_runs(capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("sklearn")
-    (code,) = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
-    names: dict[str, object] = {}
-    exec(code, names)
+    loading, decoding = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    exec(loading, {})
     assert capsys.readouterr().out.startswith("(2, 16, 16) 4 spikes ('east', ")
+    detector = SimpleNamespace(run=lambda x: np.full((len(x), 4, 576), -9.0))  # nothing is seen anywhere
+    names: dict[str, Any] = {"artifact": detector, "x": np.zeros((3, 2))}
+    exec(decoding, names)
+    assert [boxes.shape for boxes in names["found"]] == [(0, 6)] * 3
 
 
 def test_a_data_set_alone_says_what_it_reads() -> None:
