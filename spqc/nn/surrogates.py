@@ -16,14 +16,18 @@ SIGMOID_SLOPE = 2.0
 DAMPING = 0.3
 
 
+def _fired(potential: Tensor, threshold: Tensor, strict: bool) -> Tensor:
+    fired = potential > threshold if strict else potential >= threshold
+    return fired.to(potential.dtype)
+
+
 class _Fire(torch.autograd.Function):
     """u, threshold -> 0/1; triangle for u (Eq 4), a separate gated path for the threshold (Eq 25-27)."""
 
     @staticmethod
     def forward(ctx: Any, potential: Tensor, threshold: Tensor, strict: bool) -> Tensor:
         ctx.save_for_backward(potential, threshold)
-        fired = potential > threshold if strict else potential >= threshold
-        return fired.to(potential.dtype)
+        return _fired(potential, threshold, strict)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None]:
@@ -40,8 +44,7 @@ class _FireNormalised(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, potential: Tensor, threshold: Tensor, strict: bool) -> Tensor:
         ctx.save_for_backward(potential, threshold)
-        fired = potential > threshold if strict else potential >= threshold
-        return fired.to(potential.dtype)
+        return _fired(potential, threshold, strict)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None]:

@@ -1,16 +1,5 @@
-"""One torch thread: these networks are too small for more."""
+"""Networks too small for more than one torch thread."""
 
-from __future__ import annotations
+from one_thread import one_thread
 
-from collections.abc import Iterator
-
-import pytest
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    torch = pytest.importorskip("torch")
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+__all__ = ["one_thread"]

@@ -33,7 +33,9 @@ def test_every_case_can_be_resolved(ablations: Any) -> None:
     for task in ablations.TASKS:
         for case in ablations.CASES:
             named = source.parse(task.data)
-            settings.resolve(task.model, named.text, case.preset, {**task.options, **case.options, "steps": 4})
+            chosen = {**task.options, **case.options, "steps": 4}
+            resolved = settings.resolve(task.model, named.text, case.preset, chosen)
+            assert resolved.model == task.model and resolved.network["steps"] == 4
 
 
 def test_runs_that_are_there_are_not_repeated(ablations: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
