@@ -18,16 +18,13 @@ from spqc.ir.program import LANES
 from ..constants import Constants
 from ..context import Context
 from ..digits import GROUP, Digits
-from ..geometry import Region, WeightedSum, padded
+from ..geometry import Region, WeightedSum
 from ..memory import itemsize
-from ..vector import Expr, bind, cast, held, i32, lanes, loop, when
-from .blocks import Block
-from .dense import Dense, thresholds
+from ..vector import Expr, bind, cast, i32, lanes, loop
 from .index import Indexes
 from .lanes import VECTOR, Lanes, choose_lanes
-from .permute import Wide, constant_lanes, elements, look_up, to_lane_major, wide_held
-
-_COMPARISONS = 216  # in straight code, as in `blocks`
+from .permute import Wide, constant_lanes, look_up, wide_held
+from .rows import RowKernel, choose_pixels
 
 
 @dataclass(frozen=True)
@@ -52,87 +49,26 @@ def make_plan(g: WeightedSum, constants: Constants, steps: int, planes: int) -> 
 
 
 @dataclass
-class Loaded:
-    """Sums of one block of pixels in memory, [lane][16 channels]: looks like the registers of the dense kernel."""
-
-    lookup: LookUp
-    at: Expr  # of the block's first pixel, in elements
-    first: Expr
-
-    def __getitem__(self, index: int) -> Expr:
-        pixel, step = divmod(index, self.lookup.block.steps)
-        lane = (self.first + step) * self.lookup.plan.lanes.step_stride + pixel
-        raw = self.lookup.sums_view[lanes(self.at + lane * LANES)]
-        signed = raw if self.lookup.sum_dtype == "int32" else cast(raw, "int16")
-        return held(cast(signed, "int32"))
-
-
-@dataclass
-class LookUp(Dense):
-    """Emits one region; everything behind the sum is the dense kernel's."""
+class LookUp(RowKernel):
+    """Emits one region: rows of sums by look-ups; what follows them is any row kernel's."""
 
     plan: Plan = field(kw_only=True)
 
-    def __init__(self, context: Context, region: Region, plan: Plan) -> None:
-        super().__init__(context, region, choose_pixels(region, plan, context.steps_of(region.last.out)))
-        self.plan = plan
+    @classmethod
+    def of(cls, context: Context, region: Region, plan: Plan) -> LookUp:
+        """Return the emitter of a region under a plan."""
+        block = choose_pixels(region, plan.lanes, context.steps_of(region.last.out))
+        return cls(context, region, block, shape=plan.lanes, plan=plan)
 
-    @property
-    def sum_dtype(self) -> str:
-        """Sums wrap: whatever a digit adds, the whole sum is proven to fit."""
-        return "uint16" if self.head.bits <= 16 else "int32"
-
-    @property
-    def head(self) -> WeightedSum:
-        if self.region.sum is None:
-            raise TypeError("a look-up begins with a sum")
-        return self.region.sum
-
-    def stage_input(self) -> None:
-        self.dtype = "int32"
-        self.tail.dtype = "int32"
-        scratch = self.context.scratch
-        self.indexes = Indexes(self.context, self.head, self.plan.lanes, self.plan.planes, scratch)
-        self.sums_at = self.indexes.end
-        units = padded(self.output.channels) // LANES if self.context.machine.threads > 1 else 1
-        self.context.reserve(self.sums_at + units * self._unit_bytes - scratch)
+    def stage_rows(self) -> int:
+        self.indexes = Indexes(self.context, self.head, self.plan.lanes, self.plan.planes, self.context.scratch)
         self.indexes.emit()
+        return self.indexes.end
 
-    @property
-    def _unit_bytes(self) -> int:
-        """Scratch of one tile: the sums of a chunk, [channel][lane] and transposed."""
-        return 2 * LANES * self.plan.lanes.lanes * (2 if self.sum_dtype == "uint16" else 4)
-
-    @property
-    def sums_view(self) -> Expr:
-        return self.context.memory.view("arena", self.sum_dtype)
-
-    def loops(self) -> None:
+    def fill(self, tile: Expr, chunk: Expr) -> None:
         n = self.plan.lanes
-        item = 2 if self.sum_dtype == "uint16" else 4
-        tiles = padded(self.output.channels) // LANES
-        if self.context.machine.threads == 1:  # a chunk's index bytes stay near for all channels
-            self._place_sums(i32(self.sums_at // item))
-            with loop(n.chunks) as chunk, loop(tiles) as tile:
-                self._tile(bind(tile), bind(chunk))
-            return
-        with self.context.parallel(tiles) as tile:  # pooled pixels stay with one thread
-            self._place_sums(i32(self.sums_at // item) + tile * (self._unit_bytes // item))
-            with loop(n.chunks) as chunk:
-                self._tile(tile, bind(chunk))
-
-    def _place_sums(self, at: Expr) -> None:
-        self.rows_at = bind(at)
-        self.transposed_at = bind(self.rows_at + LANES * self.plan.lanes.lanes)
-
-    def _tile(self, tile: Expr, chunk: Expr) -> None:
-        """Emit 16 channels of a chunk of pixels, from look-ups to spikes."""
-        n = self.plan.lanes
-        with when(self._open(tile, i32(0)) if self.block.steps == self.steps else None):
-            with loop(LANES // n.outputs) as block, loop(n.windows) as window:
-                self._accumulate_block(tile, block, chunk, window)
-            self._transpose()
-        self._finish_chunk(tile, chunk)
+        with loop(LANES // n.outputs) as block, loop(n.windows) as window:
+            self._accumulate_block(tile, block, chunk, window)
 
     def _accumulate_block(self, tile: Expr, block: Expr, chunk: Expr, window: Expr) -> None:
         """Sum `outputs` channels over one window of lanes into memory."""
@@ -198,36 +134,3 @@ class LookUp(Dense):
             piece = pieces[lanes(i32(where.offset + i * size) + code * VECTOR, VECTOR)]
             found = piece if found is None else found + piece
         return wide_held(found, "int8", VECTOR)
-
-    def _transpose(self) -> None:
-        """Bring the sums of a chunk from [channel][lane] to [lane][channel]."""
-        n, view, dtype = self.plan.lanes, self.sums_view, self.sum_dtype
-        count = elements(dtype)
-        with T.serial(0, n.lanes // count) as part:
-            at = bind(self.rows_at + part * count)
-            rows = [T.Bind(view[lanes(at + i * n.lanes, count)]) for i in range(LANES)]
-            to = bind(self.transposed_at + part * (count * LANES))
-            for i, vector in enumerate(to_lane_major(rows, dtype)):
-                T.buffer_store(view, vector, [lanes(to + i * count, count)])
-
-    def _finish_chunk(self, tile: Expr, chunk: Expr) -> None:
-        n, b = self.plan.lanes, self.block
-        with T.serial(0, n.chunk // b.pixels) as turn:
-            pixel = bind(chunk * n.chunk + turn * b.pixels)
-            self.block_at = bind(self.transposed_at + turn * (b.pixels * LANES))
-            inside = pixel < i32(n.pixels) if n.chunks * n.chunk != n.pixels else None
-            with when(inside):
-                y = bind(tirx.floordiv(pixel, i32(n.out_width)))
-                self.body(tile, y, bind(tirx.floormod(pixel, i32(n.out_width))))
-
-    def sums(self, tile: Expr, y: Expr, x: Expr, first: Expr) -> Loaded:
-        return Loaded(self, self.block_at, first)
-
-
-def choose_pixels(region: Region, plan: Plan, steps: int) -> Block:
-    """Return how many pixels' neurons run in straight code: those of a row, up to the usual number of comparisons."""
-    n = plan.lanes
-    most = max(1, min(24, _COMPARISONS // thresholds(region)))
-    window = max(d for d in range(1, steps + 1) if steps % d == 0 and d <= most)
-    fitting = [p for p in (1, 2, 4, 8) if n.out_width % p == 0 and n.chunk % p == 0 and p * window <= most]
-    return Block(1, max(fitting), window)

@@ -72,7 +72,7 @@ class LookUpSum(Strategy):
         if region.sum is None:
             raise TypeError("a look-up begins with a sum")
         planes = region.kernel.ops[0].type_of(0).range[1].bit_length()
-        LookUp(context, region, make_plan(region.sum, context.constants, context.steps, planes)).emit()
+        LookUp.of(context, region, make_plan(region.sum, context.constants, context.steps, planes)).emit()
 
     def _plan(self, site: Site) -> Plan:
         planes = site.region.kernel.ops[0].type_of(0).range[1].bit_length()

@@ -1,0 +1,161 @@
+"""A kernel whose sums come as rows: for 16 channels at a time, [channel][lane], a chunk of pixels of all steps.
+
+A subclass fills the rows; what follows (neuron over all steps, pooling, packing, traces) is here, the same for all.
+The rows are transposed, and the dense kernel's tail goes on as if it had summed itself.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from tvm import tirx
+from tvm.tirx.script import builder as T
+
+from spqc.ir.program import LANES
+
+from ..geometry import Region, WeightedSum, padded
+from ..vector import Expr, bind, cast, held, i32, lanes, loop, when
+from .blocks import Block
+from .dense import Dense, thresholds
+from .permute import elements, to_lane_major
+
+_COMPARISONS = 216  # in straight code, as in `blocks`
+
+
+class RowShape(Protocol):
+    """Where sums lie in a row: lane `step * step_stride + pixel` is the output at a chunk's `pixel`.
+
+    `lanes` (whole vectors of 64) is the length of a row; `chunk` pixels are finished at a time, `chunks` times, over a
+    map of `pixels`, `out_width` a row.
+    """
+
+    @property
+    def lanes(self) -> int: ...
+    @property
+    def step_stride(self) -> int: ...
+    @property
+    def chunk(self) -> int: ...
+    @property
+    def chunks(self) -> int: ...
+    @property
+    def pixels(self) -> int: ...
+    @property
+    def out_width(self) -> int: ...
+
+
+@dataclass
+class Loaded:
+    """Sums of one block of pixels in memory, [lane][16 channels]: looks like the registers of the dense kernel."""
+
+    kernel: RowKernel
+    at: Expr  # of the block's first pixel, in elements
+    first: Expr
+
+    def __getitem__(self, index: int) -> Expr:
+        pixel, step = divmod(index, self.kernel.block.steps)
+        lane = (self.first + step) * self.kernel.shape.step_stride + pixel
+        raw = self.kernel.sums_view[lanes(self.at + lane * LANES)]
+        signed = raw if self.kernel.sum_dtype == "int32" else cast(raw, "int16")
+        return held(cast(signed, "int32"))
+
+
+@dataclass
+class RowKernel(Dense):
+    """Emits one region. While `fill` runs, `rows_at` is the index of the first element of the 16 rows."""
+
+    shape: RowShape = field(kw_only=True)
+
+    @abstractmethod
+    def stage_rows(self) -> int:
+        """Emit what comes before all sums, in scratch memory; return the byte behind it."""
+
+    @abstractmethod
+    def fill(self, tile: Expr, chunk: Expr) -> None:
+        """Emit the sums of 16 channels of a chunk of pixels: elements of `sum_dtype` from `rows_at` on."""
+
+    @property
+    def sum_dtype(self) -> str:
+        """Sums wrap: whatever is added on the way, the whole sum is proven to fit."""
+        return "uint16" if self.head.bits <= 16 else "int32"
+
+    @property
+    def head(self) -> WeightedSum:
+        if self.region.sum is None:
+            raise TypeError("rows hold sums")
+        return self.region.sum
+
+    @property
+    def sums_view(self) -> Expr:
+        return self.context.memory.view("arena", self.sum_dtype)
+
+    def stage_input(self) -> None:
+        self.dtype = self.tail.dtype = "int32"
+        self.sums_at = self.stage_rows()
+        units = padded(self.output.channels) // LANES if self.context.machine.threads > 1 else 1
+        self.context.reserve(self.sums_at + units * self._unit_bytes - self.context.scratch)
+
+    @property
+    def _item(self) -> int:
+        return 2 if self.sum_dtype == "uint16" else 4
+
+    @property
+    def _unit_bytes(self) -> int:
+        """Scratch of one tile: the sums of a chunk, [channel][lane] and transposed."""
+        return 2 * LANES * self.shape.lanes * self._item
+
+    def loops(self) -> None:
+        tiles = padded(self.output.channels) // LANES
+        if self.context.machine.threads == 1:  # a chunk's inputs stay near for all channels
+            self._place_sums(i32(self.sums_at // self._item))
+            with loop(self.shape.chunks) as chunk, loop(tiles) as tile:
+                self._tile(bind(tile), bind(chunk))
+            return
+        with self.context.parallel(tiles) as tile:  # pooled pixels stay with one thread
+            self._place_sums(i32(self.sums_at // self._item) + tile * (self._unit_bytes // self._item))
+            with loop(self.shape.chunks) as chunk:
+                self._tile(tile, bind(chunk))
+
+    def _place_sums(self, at: Expr) -> None:
+        self.rows_at = bind(at)
+        self.transposed_at = bind(self.rows_at + LANES * self.shape.lanes)
+
+    def _tile(self, tile: Expr, chunk: Expr) -> None:
+        """Emit 16 channels of a chunk of pixels, from sums to spikes."""
+        with when(self._open(tile, i32(0)) if self.block.steps == self.steps else None):
+            self.fill(tile, chunk)
+            self._transpose()
+        self._finish_chunk(tile, chunk)
+
+    def _transpose(self) -> None:
+        """Bring the sums of a chunk from [channel][lane] to [lane][channel]."""
+        n, view, dtype = self.shape, self.sums_view, self.sum_dtype
+        count = elements(dtype)
+        with T.serial(0, n.lanes // count) as part:
+            at = bind(self.rows_at + part * count)
+            rows = [T.Bind(view[lanes(at + i * n.lanes, count)]) for i in range(LANES)]
+            to = bind(self.transposed_at + part * (count * LANES))
+            for i, vector in enumerate(to_lane_major(rows, dtype)):
+                T.buffer_store(view, vector, [lanes(to + i * count, count)])
+
+    def _finish_chunk(self, tile: Expr, chunk: Expr) -> None:
+        n, b = self.shape, self.block
+        with T.serial(0, n.chunk // b.pixels) as turn:
+            pixel = bind(chunk * n.chunk + turn * b.pixels)
+            self.block_at = bind(self.transposed_at + turn * (b.pixels * LANES))
+            inside = pixel < i32(n.pixels) if n.chunks * n.chunk != n.pixels else None
+            with when(inside):
+                y = bind(tirx.floordiv(pixel, i32(n.out_width)))
+                self.body(tile, y, bind(tirx.floormod(pixel, i32(n.out_width))))
+
+    def sums(self, tile: Expr, y: Expr, x: Expr, first: Expr) -> Loaded:
+        return Loaded(self, self.block_at, first)
+
+
+def choose_pixels(region: Region, n: RowShape, steps: int) -> Block:
+    """Return how many pixels' neurons run in straight code: those of a row, up to the usual number of comparisons."""
+    most = max(1, min(24, _COMPARISONS // thresholds(region)))
+    window = max(d for d in range(1, steps + 1) if steps % d == 0 and d <= most)
+    fitting = [p for p in (1, 2, 4, 8) if n.out_width % p == 0 and n.chunk % p == 0 and p * window <= most]
+    return Block(1, max(fitting), window)
