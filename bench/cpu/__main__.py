@@ -33,7 +33,7 @@ from .timing import in_turn, rounds_for
 ROOT = Path(__file__).resolve().parent.parent.parent
 INPUTS = 6
 BATCHES = (1, 16)
-SLOW_TO_PREPARE = ("compile", "ort-int8")  # minutes in all: measured at the first batch size only
+SLOW_TO_PREPARE = ("compile", "ort-int8")  # minutes in all: at the first batch size only, but with `--slow`
 TWO_THREADS = ("openvino-int8",)  # the threads of torch spin after a call, which would slow ours
 
 CASES = (
@@ -72,16 +72,19 @@ def started(facts: dict[str, Any], folder: Path) -> dict[str, Any]:
 
 
 def put(rows: list[dict[str, Any]], row: dict[str, Any]) -> None:
-    """Add a row, in the place of one of the same network, batch and threads."""
+    """Add a row, in the place of one of the same network, batch and threads; peers of the same commit stay in it."""
     key = ("network", "batch", "threads")
     same = [i for i, old in enumerate(rows) if all(old[name] == row[name] for name in key)]
     place = same[0] if same else len(rows)
+    if same and rows[place]["commit"] == row["commit"]:
+        row = row | {"peers": rows[place]["peers"] | row["peers"]}
     rows[place : place + 1] = [row]
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench.cpu", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="few rounds, nothing written")
+    parser.add_argument("--slow", action="store_true", help="peers that take minutes to prepare, at every batch size")
     parser.add_argument("--only", default="", help="networks whose name contains this text")
     parser.add_argument("--peers", default=",".join(p.name for p in PEERS), help="names, separated by commas")
     parser.add_argument("--threads", default="1,2", help="numbers of threads, separated by commas")
@@ -105,15 +108,15 @@ def _run_case(case: Case, chosen: argparse.Namespace, result: dict[str, Any]) ->
         if threads == 1:
             result["networks"][name] = _costs(artifact, seconds)
         for batch in BATCHES if threads == 1 else BATCHES[:1]:
-            peers = [p for p in chosen.peers if _takes_part(p.name, batch, threads)]
+            peers = [p for p in chosen.peers if _takes_part(p.name, batch, threads, chosen.slow)]
             row = _row(name, net, artifact, batch, threads, peers, chosen.budget)
             put(result["rows"], row | {"commit": result["commit"]})
 
 
-def _takes_part(peer: str, batch: int, threads: int) -> bool:
+def _takes_part(peer: str, batch: int, threads: int, slow: bool) -> bool:
     if threads > 1:
         return peer in TWO_THREADS
-    return batch == BATCHES[0] or peer not in SLOW_TO_PREPARE
+    return slow or batch == BATCHES[0] or peer not in SLOW_TO_PREPARE
 
 
 def _require_exact(name: str, net: Any, artifact: Any) -> None:
@@ -169,7 +172,7 @@ def _against(peer: Peer, setting: Setting, artifact: Any, inputs: list[Any], rea
     exact = artifact.executor.run(artifact.feed(inputs[0])).swapaxes(0, 1).reshape(logits.shape)
     began = time.perf_counter()
     call(ready[1])
-    rounds = rounds_for(time.perf_counter() - began, budget_s=budget)
+    rounds = rounds_for(4 * (time.perf_counter() - began), budget_s=budget)
     count = len(inputs)
     ours, theirs = in_turn([lambda i: artifact.run(inputs[i % count]), lambda i: call(ready[i % count])], rounds)
     gc.collect()

@@ -9,16 +9,15 @@ _TOP = """# Measured speed on a CPU
 
 Written by `make bench-cpu`: {cpu}, {date}, commit {commits}; {versions}.
 
-Every row is one run: ours and one peer take turns in one process, each on inputs that rotate; figures are medians of
-**measured** processor time of one call, or of wall time where there are two threads, and a ratio is the peer's time
-over ours. Before anything is timed, our logits are compared with PyTorch's exact evaluation, bit for bit. Weights are
-random powers of two (at 8 bits: integers), and every layer's threshold is set so that it fires at the stated rate.
-Peers run the same network with time folded into the batch and batch norm folded into the weights, on float32 frames
-that are ready; ours reads 8-bit frames through `Artifact.run`, checks included. `openvino-int8` gets exact 8-bit codes
-around every sum, its fastest integer form; `ort-int8` is ONNX Runtime's own static quantisation, whose logits are not
-the network's. `spikingjelly` keeps float membranes: the same work, another function.
-`ours, ms` is ours alone; in a ratio both took turns, and each call found the other's data in the caches: a network that
-has the machine to itself is faster against every peer than the ratios say.
+Every row is one run: ours and one peer take turns of four calls in one process, each on inputs that rotate; the first
+call of a turn, which finds the other's data in the caches, is not timed. Figures are medians of **measured** processor
+time of one call, or of wall time where there are two threads, and a ratio is the peer's time over ours. Before anything
+is timed, our logits are compared with PyTorch's exact evaluation, bit for bit. Weights are random powers of two (at 8
+bits: integers), and every layer's threshold is set so that it fires at the stated rate. Peers run the same network with
+time folded into the batch and batch norm folded into the weights, on float32 frames that are ready; ours reads 8-bit
+frames through `Artifact.run`, checks included. `openvino-int8` gets exact 8-bit codes around every sum, its fastest
+integer form; `ort-int8` is ONNX Runtime's own static quantisation, whose logits are not the network's. `spikingjelly`
+keeps float membranes: the same work, another function. `ours, ms` was measured with no peer beside it.
 GMAC/s counts dense multiply-accumulates, zeros included.
 """
 

@@ -1,4 +1,4 @@
-"""Two calls in turn on inputs that rotate: replaying one input would let the branch predictor learn it."""
+"""Calls in turns on inputs that rotate: replaying one input would let the branch predictor learn it."""
 
 from __future__ import annotations
 
@@ -17,20 +17,25 @@ class Times:
     wall_ms: float
 
 
-def in_turn(calls: Sequence[Callable[[int], Any]], rounds: int, warm_up: int = 2) -> list[Times]:
-    """Return the times of calls that take turns; each gets the number of its turn, to choose an input by."""
+def in_turn(calls: Sequence[Callable[[int], Any]], rounds: int, repeats: int = 3) -> list[Times]:
+    """Return the times of calls that take turns of `repeats` timed calls; a call gets its number, to choose an input.
+
+    A turn's first call is not timed: it finds the other's data in the caches, as no user's second call does.
+    """
     cpu: list[list[float]] = [[] for _ in calls]
     wall: list[list[float]] = [[] for _ in calls]
-    for turn in range(rounds + warm_up):
+    for turn in range(rounds):
         for index, call in enumerate(calls):
-            before, began = time.process_time(), time.perf_counter()
-            call(turn)
-            if turn >= warm_up:
+            first = turn * (repeats + 1)
+            call(first)
+            for number in range(first + 1, first + repeats + 1):
+                before, began = time.process_time(), time.perf_counter()
+                call(number)
                 cpu[index].append((time.process_time() - before) * 1e3)
                 wall[index].append((time.perf_counter() - began) * 1e3)
     return [Times(statistics.median(c), statistics.median(w)) for c, w in zip(cpu, wall, strict=True)]
 
 
-def rounds_for(seconds: float, most: int = 41, budget_s: float = 4.0) -> int:
-    """Return how many rounds a budget allows, an odd number from 5 to `most`."""
-    return max(5, min(most, int(budget_s / max(seconds, 1e-6)))) | 1
+def rounds_for(seconds: float, most: int = 21, budget_s: float = 4.0) -> int:
+    """Return how many rounds a budget allows, an odd number from 3 to `most`."""
+    return max(3, min(most, int(budget_s / max(seconds, 1e-6)))) | 1

@@ -74,9 +74,10 @@ def test_a_spike_rate_is_met():
 
 def test_calls_take_turns():
     order = []
-    in_turn([lambda i: order.append(("a", i)), lambda i: order.append(("b", i))], rounds=2, warm_up=1)
-    assert order == [("a", 0), ("b", 0), ("a", 1), ("b", 1), ("a", 2), ("b", 2)]
-    assert rounds_for(100.0) == 5 and rounds_for(0.0) == 41
+    found = in_turn([lambda i: order.append(("a", i)), lambda i: order.append(("b", i))], rounds=2, repeats=1)
+    assert order == [("a", 0), ("a", 1), ("b", 0), ("b", 1), ("a", 2), ("a", 3), ("b", 2), ("b", 3)]
+    assert len(found) == 2
+    assert rounds_for(100.0) == 3 and rounds_for(0.0) == 21
 
 
 def test_the_page_shows_ratios_and_costs():
@@ -90,6 +91,9 @@ def test_the_page_shows_ratios_and_costs():
 
 def test_a_row_that_is_measured_again_takes_its_old_place():
     rows = []
-    for ours, network, threads in ((1, "a", 1), (2, "b", 1), (3, "a", 2), (4, "a", 1)):
-        put(rows, {"network": network, "batch": 1, "threads": threads, "ours_ms": ours})
-    assert [row["ours_ms"] for row in rows] == [4, 2, 3]
+    turns = ((1, "a", 1, "x"), (2, "b", 1, "x"), (3, "a", 2, "x"), (4, "a", 1, "x"), (5, "b", 1, "y"))
+    for ours, network, threads, commit in turns:
+        facts = {"network": network, "batch": 1, "threads": threads, "ours_ms": ours, "commit": commit}
+        put(rows, facts | {"peers": {str(ours): {}}})
+    assert [row["ours_ms"] for row in rows] == [4, 5, 3]
+    assert [list(row["peers"]) for row in rows] == [["1", "4"], ["5"], ["3"]]  # of one commit, peers are gathered
