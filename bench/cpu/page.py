@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from .goals import DENSE, MEMORY_MB, THREADS, against_goals
+
 _TOP = """# Measured speed on a CPU
 
 Written by `make bench-cpu`: {cpu}, {date}, commit {commits}; {versions}.
@@ -34,6 +36,7 @@ def page(result: dict[str, Any]) -> str:
         chosen = [row for row in rows if row["threads"] == threads]
         parts.append(f"\n## {threads} thread{'s' if threads > 1 else ''}\n\n{_speed(chosen)}")
         parts.append("" if threads == 1 else _threads(chosen, rows))
+    parts.append(f"\n## Against the goals\n\n{_goals(rows)}")
     parts.append(f"\n## What else it costs\n\n{_costs(result['networks'])}")
     return "".join(parts)
 
@@ -48,6 +51,16 @@ def _speed_cells(row: Row, peers: list[str]) -> list[str]:
     ours = row["ours_ms"]
     cells = [row["network"], str(row["batch"]), f"{row['rate']:.2f}", f"{ours:.3g}", f"{row['gmac'] / ours * 1e3:.0f}"]
     return cells + [_ratio(row["peers"].get(peer)) for peer in peers]
+
+
+def _goals(rows: list[Row]) -> str:
+    """Return every goal with what was reached, also where it was missed."""
+    lead = (
+        "Times of a peer over ours, one thread. Besides: digits at batch 1 in a third of the best peer's time; two\n"
+        f"threads {THREADS:g} times as fast as one; VGG-9 with ten steps and 2-bit weights within {MEMORY_MB} MB.\n"
+        "Why a goal was missed, and what comes next: [kernels of the CPU target](cpu-kernels.md).\n\n"
+    )
+    return lead + _table(["network", "batch", *DENSE[2]], against_goals(rows))
 
 
 def _threads(rows: list[Row], every: list[Row]) -> str:

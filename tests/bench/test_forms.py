@@ -7,6 +7,7 @@ import pytest
 
 import spqc
 from bench.cpu.__main__ import put
+from bench.cpu.goals import against_goals
 from bench.cpu.networks import build, digits, folded, frames, set_rate
 from bench.cpu.page import page
 from bench.cpu.peers import PEERS, Setting
@@ -87,6 +88,17 @@ def test_the_page_shows_ratios_and_costs():
     shown = page(result | {"networks": {"net": {"compile_s": 1.5, "artifact_kb": 10.0, "memory_mb": 12.0}}})
     assert "| net | 1 | 0.15 | 4 | 500 | 5.0x (20 ms) |" in shown
     assert "| net | 1.5 | 10 | 12 |" in shown
+
+
+def test_goals_are_stated_reached_or_missed():
+    peers = {"openvino-int8": {"ratio": 2.5}, "eager": {"ratio": 20.0}}
+    rows = [
+        {"network": name, "batch": 1, "threads": 1, "peers": peers}
+        for name in ("vgg9 32x32 T4 max pool, 2-bit", "vgg9 32x32 T4 avg pool, 4-bit", "digits 8x8 T4, 4-bit")
+    ]
+    vgg, average = against_goals(rows)
+    assert vgg[2:] == ["20.0 of 20, reached", "-", "-", "2.5 of 4, missed"]
+    assert average[2:] == ["-", "-", "-", "2.5 of 1.8, reached"]
 
 
 def test_a_row_that_is_measured_again_takes_its_old_place():
