@@ -210,7 +210,13 @@ def test_colour_only_on_a_terminal() -> None:
 @pytest.mark.slow
 def test_a_real_interrupt_is_quiet(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "spqc", "train", "digits", "--out", str(tmp_path / "d.pt")]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, "NO_COLOR": "1"})
+    process = subprocess.Popen(
+        command,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "NO_COLOR": "1"},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a test run in the background ignores it
+    )
     time.sleep(8)
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=30)
