@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_llvm import check
+from test_llvm import check, needs_v3
 
 from spqc.ir import Builder, Graph, Type, ops
 from spqc.ir.types import state_type
@@ -16,8 +16,16 @@ tvm = pytest.importorskip("tvm")
 from spqc.targets._tir.digits import codes_of, decompose, flush_period, in_order, pieces  # noqa: E402
 from spqc.targets.llvm.cpu import host_flags  # noqa: E402
 
-LOOKUP = "llvm{strategy=lookup}"
 needs_vbmi = pytest.mark.skipif("avx512vbmi" not in host_flags(), reason="this CPU has no byte permutes of 512 bits")
+needs_v2 = pytest.mark.skipif("ssse3" not in host_flags(), reason="this CPU cannot run code for x86-64-v2")
+on_every_cpu = pytest.mark.parametrize(  # byte permutes of 512, 256 and 128 bits
+    "cpu",
+    [
+        pytest.param("host", marks=needs_vbmi),
+        pytest.param("x86-64-v3", marks=needs_v3),
+        pytest.param("x86-64-v2", marks=needs_v2),
+    ],
+)
 
 
 @pytest.mark.parametrize(
@@ -42,16 +50,17 @@ def test_weights_without_digits_are_named_so() -> None:
     assert decompose(np.arange(-1000, 1001)) == ()
 
 
+@pytest.mark.parametrize("inputs", [4, 6])
 @pytest.mark.parametrize("whole", [False, True])
 @pytest.mark.parametrize("alphabet", [(-1, 0, 1), (-8, -4, -2, -1, 0, 1, 2, 4, 8)])
-def test_tables_hold_the_sums_of_every_combination(alphabet: tuple[int, ...], whole: bool) -> None:
-    split = decompose(np.array(alphabet))[0].split(whole)
-    groups = np.random.default_rng(1).choice(alphabet, (5, 3, 6))
-    codes, tables = codes_of(groups, alphabet, split), pieces(alphabet, split)
-    bits = (np.arange(64)[:, None] >> np.arange(6)) & 1
+def test_tables_hold_the_sums_of_every_combination(alphabet: tuple[int, ...], whole: bool, inputs: int) -> None:
+    split = decompose(np.array(alphabet))[0].split(whole, inputs)
+    groups = np.random.default_rng(1).choice(alphabet, (5, 3, inputs))
+    codes, tables = codes_of(groups, alphabet, split), pieces(alphabet, split, inputs)
+    bits = (np.arange(2**inputs)[:, None] >> np.arange(inputs)) & 1
     for o in range(5):
         for k in range(3):
-            table = sum(tables[i][codes[o, k, i]] for i in range(6 // split))
+            table = sum(tables[i][codes[o, k, i]] for i in range(inputs // split))
             np.testing.assert_array_equal(table, bits @ groups[o, k])
 
 
@@ -109,39 +118,39 @@ def neuron(build: Builder, n: Any, origin: str, index: int, theta: np.ndarray) -
     return spike
 
 
-@needs_vbmi
+@on_every_cpu
 @pytest.mark.parametrize("sign", [1, -1])
-def test_full_inputs_and_equal_weights_do_not_overflow(sign: int) -> None:
+def test_full_inputs_and_equal_weights_do_not_overflow(cpu: str, sign: int) -> None:
     """512 channels of ones under weights of one sign: every byte accumulator reaches its bound."""
     graph = two_layers(np.full((3, 512, 3, 3), sign), size=(4, 4), steps=2, padding=1)
-    check(graph, LOOKUP, 0)
+    check(graph, f"llvm{{strategy=lookup cpu={cpu}}}", 0)
 
 
-@needs_vbmi
-def test_sums_beyond_16_bits() -> None:
+@on_every_cpu
+def test_sums_beyond_16_bits(cpu: str) -> None:
     weight = np.random.default_rng(2).choice([0, 16, 32, 64], (3, 200, 3, 3))
-    check(two_layers(weight, size=(5, 5), steps=2, padding=1), LOOKUP, 0)
+    check(two_layers(weight, size=(5, 5), steps=2, padding=1), f"llvm{{strategy=lookup cpu={cpu}}}", 0)
 
 
-@needs_vbmi
-@pytest.mark.parametrize(
-    ("shape", "size", "steps", "options"),
-    [
-        ((17, 13, 3, 3), (9, 11), 3, {"padding": 1}),
-        ((5, 6, 3, 3), (16, 16), 1, {"padding": (2, 1), "stride": (1, 2)}),
-        ((5, 7, 5, 5), (8, 70), 2, {"padding": 3}),
-        ((5, 7, 1, 1), (3, 3), 10, {"stride": (2, 2)}),
-        ((5, 20, 3, 3), (2, 2), 17, {"padding": 1}),
-    ],
-)
-def test_shapes(shape: tuple[int, ...], size: tuple[int, int], steps: int, options: dict[str, Any]) -> None:
+SHAPES: list[Any] = [
+    ((17, 13, 3, 3), (9, 11), 3, {"padding": 1}),
+    ((5, 6, 3, 3), (16, 16), 1, {"padding": (2, 1), "stride": (1, 2)}),
+    ((5, 7, 1, 1), (3, 3), 10, {"stride": (2, 2)}),
+    ((5, 20, 3, 3), (2, 2), 17, {"padding": 1}),
+    pytest.param((5, 7, 5, 5), (8, 70), 2, {"padding": 3}, marks=pytest.mark.slow),
+]
+
+
+@on_every_cpu
+@pytest.mark.parametrize(("shape", "size", "steps", "options"), SHAPES)
+def test_shapes(cpu: str, shape: tuple[int, ...], size: tuple[int, int], steps: int, options: dict[str, Any]) -> None:
     weight = np.random.default_rng(3).choice([-4, -1, 0, 1, 2, 64], shape)
-    check(two_layers(weight, size=size, steps=steps, **options), LOOKUP, 1)
+    check(two_layers(weight, size=size, steps=steps, **options), f"llvm{{strategy=lookup cpu={cpu}}}", 1)
 
 
-@needs_vbmi
+@on_every_cpu
 @pytest.mark.parametrize(("pool", "threads"), [("sum", 1), ("max", 2)])
-def test_pooled_inputs(pool: str, threads: int) -> None:
+def test_pooled_inputs(cpu: str, pool: str, threads: int) -> None:
     weight = np.random.default_rng(4).integers(-1, 2, (20, 8, 3, 3))
     graph = two_layers(weight, size=(10, 10), steps=4, pool=pool, padding=1)
-    check(graph, f"llvm{{strategy=lookup threads={threads}}}", 2)
+    check(graph, f"llvm{{strategy=lookup cpu={cpu} threads={threads}}}", 2)

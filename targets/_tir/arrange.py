@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from spqc.ir.program import LANES
 
-from .digits import Way, codes_of, in_order, pieces
+from .digits import GROUP, Way, codes_of, in_order, pieces
 
 Bytes = npt.NDArray[np.uint8]
 Integers = npt.NDArray[np.int64]
@@ -34,8 +34,8 @@ class Arrangement:
     outputs in a word, `fill` added (see kernels/events.py); with two `parts` low bytes' words, then high bytes';
     `bits`: [tile][word][plane][lane], 32 inputs a word, from ternary weights: those added, then those subtracted;
     `table`: [tile][row * k][lane] from RxKxC; `vector`: [padded channel];
-    `codes`: digit `part` of the weights as codes, [tile of `group` outputs][K][output][code], K as `in_order` says;
-    `pieces`: what each code adds to the entries of a look-up table, [code's place][code][64].
+    `codes`: digit `part` of the weights as codes, [tile of `group` outputs][K][output][code], K as `in_order` says for
+    groups of `inputs` channels; `pieces`: what each code adds to a look-up table, [code's place][code][2**inputs].
     """
 
     name: str
@@ -57,6 +57,7 @@ class Arrangement:
     alphabet: tuple[int, ...] = ()
     strides: tuple[int, ...] = ()
     split: int = 1
+    inputs: int = GROUP
 
     def settings(self) -> dict[str, Any]:
         return asdict(self)
@@ -112,7 +113,7 @@ def _arranged(a: Arrangement, array: Integers) -> npt.NDArray[Any]:
     if a.form == "codes":
         return _codes(a, array).astype(a.dtype)
     if a.form == "pieces":
-        return pieces(a.alphabet, a.split).astype(a.dtype)
+        return pieces(a.alphabet, a.split, a.inputs).astype(a.dtype)
     if a.form == "table":
         rows, steps, channels = array.shape
         whole = _pad(array.reshape(rows * steps, channels), 1, a.lanes, a.fill)
@@ -122,7 +123,7 @@ def _arranged(a: Arrangement, array: Integers) -> npt.NDArray[Any]:
 
 def _codes(a: Arrangement, weight: Integers) -> Integers:
     values = _pad(Way(*a.way).values(weight, a.part), 0, a.lanes)
-    codes = codes_of(in_order(values, a.kernel, a.rows_inside), a.alphabet, a.split)
+    codes = codes_of(in_order(values, a.kernel, a.rows_inside, a.inputs), a.alphabet, a.split)
     return codes.reshape(-1, a.group, *codes.shape[1:]).transpose(0, 2, 1, 3)
 
 

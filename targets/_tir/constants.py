@@ -13,7 +13,7 @@ from spqc.errors import InternalError
 from spqc.ir import Graph, Value
 
 from .arrange import Arrangement, byte_of, rows_kept
-from .digits import GROUP, Digits, decompose, flush_period, in_order
+from .digits import Digits, decompose, flush_period, in_order
 from .geometry import WeightedSum, padded
 
 _SIZES = {"uint8": 1, "int8": 1, "int16": 2, "int32": 4, "int64": 8}
@@ -157,27 +157,29 @@ class Constants:
         )
         return found
 
-    def flush_periods(self, g: WeightedSum, rows_inside: bool) -> tuple[int, ...]:
-        """Return, for each digit of a weight, how many groups in a row an int8 accumulator may sum."""
+    def flush_periods(self, g: WeightedSum, rows_inside: bool, inputs: int) -> tuple[int, ...]:
+        """Return, for each digit of a weight, how many groups of `inputs` in a row a byte may sum."""
         found: tuple[int, ...] = self.remember(
-            ("flush periods", g.weight.name, rows_inside), lambda: self._flush_periods(g, rows_inside)
+            ("flush periods", g.weight.name, rows_inside, inputs), lambda: self._flush_periods(g, rows_inside, inputs)
         )
         return found
 
-    def _flush_periods(self, g: WeightedSum, rows_inside: bool) -> tuple[int, ...]:
+    def _flush_periods(self, g: WeightedSum, rows_inside: bool, inputs: int) -> tuple[int, ...]:
         weight = self.graph.data[g.weight.name]
         values = (d.way.values(weight, d.part) for d in self.digits(g.weight))
-        return tuple(flush_period(in_order(v, g.kernel, rows_inside)) for v in values)
+        return tuple(flush_period(in_order(v, g.kernel, rows_inside, inputs)) for v in values)
 
-    def codes(self, g: WeightedSum, part: int, outputs: int, rows_inside: bool, split: int) -> Arrangement:
-        """Place one digit of a weight as codes of `split` channels, for tiles of `outputs` outputs."""
+    def codes(
+        self, g: WeightedSum, part: int, *, outputs: int, rows_inside: bool, split: int, inputs: int
+    ) -> Arrangement:
+        """Place one digit of a weight as codes of `split` channels, of `inputs` a look-up, for tiles of `outputs`."""
         digits = self.digits(g.weight)[part]
-        groups = -(-g.input.channels // GROUP) * g.kernel[0] * g.kernel[1]
-        count = padded(g.output.channels) * groups * (GROUP // split)
+        groups = -(-g.input.channels // inputs) * g.kernel[0] * g.kernel[1]
+        count = padded(g.output.channels) * groups * (inputs // split)
         return self._place(
             g.weight.name,
             "codes",
-            "int16" if split == GROUP else "uint8",
+            "int16" if len(digits.alphabet) ** split > 256 else "uint8",
             count,
             kernel=g.kernel,
             channels=g.input.channels,
@@ -187,13 +189,14 @@ class Constants:
             way=(digits.way.kind, digits.way.bits, digits.way.count),
             alphabet=digits.alphabet,
             split=split,
+            inputs=inputs,
         )
 
-    def pieces(self, g: WeightedSum, part: int, split: int) -> Arrangement:
+    def pieces(self, g: WeightedSum, part: int, split: int, inputs: int) -> Arrangement:
         """Place the tables that the codes of one digit choose from."""
         digits = self.digits(g.weight)[part]
-        count = GROUP // split * len(digits.alphabet) ** split * 2**GROUP
-        shape = {"part": digits.part, "alphabet": digits.alphabet, "split": split}
+        count = inputs // split * len(digits.alphabet) ** split * 2**inputs
+        shape = {"part": digits.part, "alphabet": digits.alphabet, "split": split, "inputs": inputs}
         return self._place(g.weight.name, "pieces", "int8", count, **shape)
 
     def table(self, value: Value, dtype: str, fill: int) -> Arrangement:

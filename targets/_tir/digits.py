@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 Integers = npt.NDArray[np.int64]
 
-GROUP = 6  # input channels of one index byte: a table of 64 entries is one vector
+GROUP = 6  # at most so many input channels make an index: a table of 64 entries is one vector of 512 bits
 LETTERS = 16  # of an alphabet: the codes of two neighbours fit a byte
 _TOP = 127  # what an accumulator of one byte holds
 
@@ -50,13 +50,15 @@ class Digits:
     def shift(self) -> int:
         return self.part * self.way.bits
 
-    def split(self, whole: bool) -> int:
+    def split(self, whole: bool, group: int = GROUP) -> int:
         """Return how many neighbouring channels share one code: as many as a byte counts, or `whole` groups.
 
-        Tables of whole groups need no additions, but 729 of them (46 KiB) already fill a first-level cache.
+        Tables of whole groups need no additions, but 729 of 64 bytes (46 KiB) already fill a first-level cache.
         """
         letters = len(self.alphabet)
-        return GROUP if whole and letters**GROUP <= 1024 else max(n for n in (2, 3) if letters**n <= 256)
+        if whole and letters**group <= 1024:
+            return group
+        return max(n for n in range(2, group) if group % n == 0 and letters**n <= 256)
 
 
 def decompose(weight: Integers) -> tuple[Digits, ...]:
@@ -97,7 +99,7 @@ def _lowest(weight: Integers, bits: int) -> Integers:
 
 
 def flush_period(groups: Integers) -> int:
-    """Return how many groups in a row, wherever they start, an int8 accumulator may sum: `groups` is [O, K, GROUP].
+    """Return how many groups in a row, wherever they start, an int8 accumulator may sum: `groups` is [O, K, group].
 
     Every input may be 1 and every other 0, so the positive and the negative weights are bounded apart.
     """
@@ -120,30 +122,30 @@ def _window(sums: Integers, length: int) -> int:
 
 
 def codes_of(groups: Integers, alphabet: tuple[int, ...], split: int) -> Integers:
-    """Return [..., GROUP / split] codes of [..., GROUP] digits: the digits' places in the alphabet, as one number."""
+    """Return [..., group / split] codes of [..., group] digits: the digits' places in the alphabet, as one number."""
     places = np.searchsorted(np.asarray(alphabet), groups)
     weights = len(alphabet) ** np.arange(split)
-    codes: Integers = (places.reshape(*groups.shape[:-1], GROUP // split, split) * weights).sum(axis=-1)
+    codes: Integers = (places.reshape(*groups.shape[:-1], -1, split) * weights).sum(axis=-1)
     return codes
 
 
-def pieces(alphabet: tuple[int, ...], split: int) -> Integers:
-    """Return [GROUP / split][code][64]: what each code's channels add to each of the 64 entries of a table."""
+def pieces(alphabet: tuple[int, ...], split: int, group: int = GROUP) -> Integers:
+    """Return [group / split][code][2**group]: what each code's channels add to each entry of a table."""
     count = len(alphabet) ** split
     letters = np.array([digits[::-1] for digits in product(alphabet, repeat=split)]).reshape(count, split)
-    index = np.arange(2**GROUP)
-    bits = (index[:, None] >> np.arange(GROUP)) & 1  # entry, channel
-    return np.stack([letters @ bits[:, i * split : (i + 1) * split].T for i in range(GROUP // split)])
+    index = np.arange(2**group)
+    bits = (index[:, None] >> np.arange(group)) & 1  # entry, channel
+    return np.stack([letters @ bits[:, i * split : (i + 1) * split].T for i in range(group // split)])
 
 
-def in_order(weight: Integers, kernel: tuple[int, int], rows_inside: bool) -> Integers:
-    """Return the digits of OxCxKxL as [O][K][GROUP] in the order of the kernel's loops.
+def in_order(weight: Integers, kernel: tuple[int, int], rows_inside: bool, group: int = GROUP) -> Integers:
+    """Return the digits of OxCxKxL as [O][K][group] in the order of the kernel's loops.
 
     `rows_inside`: [kernel column][channel group][kernel row], else [kernel row][kernel column][channel group].
     """
     whole = weight.reshape(weight.shape[0], -1, *kernel)
-    extra = -whole.shape[1] % GROUP
+    extra = -whole.shape[1] % group
     whole = np.pad(whole, ((0, 0), (0, extra), (0, 0), (0, 0)))
-    split = whole.reshape(whole.shape[0], -1, GROUP, *kernel)  # o, g, i, ky, kx
+    split = whole.reshape(whole.shape[0], -1, group, *kernel)  # o, g, i, ky, kx
     ordered = split.transpose(0, 4, 1, 3, 2) if rows_inside else split.transpose(0, 3, 4, 1, 2)
-    return np.ascontiguousarray(ordered).reshape(whole.shape[0], -1, GROUP)
+    return np.ascontiguousarray(ordered).reshape(whole.shape[0], -1, group)

@@ -1,8 +1,8 @@
-"""Index bytes: the spikes of 6 input channels at one pixel and step, as one byte of a look-up.
+"""Index bytes: the spikes of 6 (or 4) input channels at one pixel and step, as one byte of a look-up.
 
-First 64 pixels of 16 channels at a time are transposed, and 6 channels' bits gathered (`flat`); then rows are copied,
-once for each kernel column (or tap), with zeros where the kernel leaves the map; last, where lanes are pixels of one
-step, every vector that the kernel reads is copied to where it lies aligned and in order.
+First a vector of pixels of 16 channels at a time is transposed, and channels' bits gathered (`flat`); then rows are
+copied, once for each kernel column (or tap), with zeros where the kernel leaves the map; last, where lanes are pixels
+of one step, every vector that the kernel reads is copied to where it lies aligned and in order.
 """
 
 from __future__ import annotations
@@ -15,12 +15,13 @@ from tvm.tirx.script import builder as T
 from spqc.ir.program import LANES
 
 from ..context import Context
-from ..digits import GROUP
 from ..geometry import WeightedSum
 from ..memory import Place
 from ..vector import Expr, bind, broadcast, cast, i32, lanes, loop, store
-from .lanes import VECTOR, Lanes
-from .permute import constant_lanes, every_second, to_row_major, wide_held
+from .lanes import Lanes
+from .permute import constant_lanes, elements, every_second, register_bits, to_row_major, wide_held
+
+_SLACK = 64  # bytes that may be read around a map's index bytes
 
 
 @dataclass(frozen=True)
@@ -34,8 +35,12 @@ class Indexes:
     base: int
 
     @property
+    def vector(self) -> int:
+        return self.lanes.vector
+
+    @property
     def groups(self) -> int:
-        return -(-self.sum.input.channels // GROUP)
+        return -(-self.sum.input.channels // self.lanes.permute.inputs)
 
     @property
     def plane_bytes(self) -> int:
@@ -43,7 +48,7 @@ class Indexes:
 
     @property
     def _flat_bytes(self) -> int:
-        return VECTOR * (-(-self.sum.input.pixels // VECTOR) + 5)  # one vector of slack before, three behind
+        return -(-self.sum.input.pixels // _SLACK) * _SLACK + 5 * _SLACK  # one line of slack before, three behind
 
     @property
     def tiles(self) -> int:
@@ -52,12 +57,12 @@ class Indexes:
 
     @property
     def _flat(self) -> int:
-        return self.tiles + self.planes * max(self.plane_bytes, self.lanes.tiles_bytes) + VECTOR
+        return self.tiles + self.planes * max(self.plane_bytes, self.lanes.tiles_bytes) + _SLACK
 
     @property
     def _rows(self) -> int:
-        """Channel rows of one block of 64 pixels."""
-        return max(self.groups * GROUP, -(-self.sum.input.channels // LANES) * LANES)
+        """Channel rows of one block of pixels."""
+        return max(self.groups * self.lanes.permute.inputs, -(-self.sum.input.channels // LANES) * LANES)
 
     @property
     def _work(self) -> int:
@@ -65,11 +70,11 @@ class Indexes:
 
     @property
     def _work_bytes(self) -> int:
-        return VECTOR * LANES + self._rows * VECTOR
+        return (LANES + self._rows) * self.vector
 
     @property
     def end(self) -> int:
-        blocks = -(-self.sum.input.pixels // VECTOR) if self.context.machine.threads > 1 else 1
+        blocks = -(-self.sum.input.pixels // self.vector) if self.context.machine.threads > 1 else 1
         return self._work + blocks * self._work_bytes
 
     def emit(self) -> None:
@@ -82,7 +87,7 @@ class Indexes:
 
     def _gather(self) -> None:
         pixels = self.sum.input.pixels
-        with self.context.parallel(-(-pixels // VECTOR)) as block:
+        with self.context.parallel(-(-pixels // self.vector)) as block:
             work = bind(i32(self._work) + (block * self._work_bytes if self.context.machine.threads > 1 else 0))
             source = self.context.place_of(self.sum.source)
             if source.packed:
@@ -96,31 +101,36 @@ class Indexes:
                     self._bits(block, work, [(i32(plane), t, plane) for plane in range(self.planes)])
 
     def _transpose(self, source: Place, block: Expr, work: Expr, step: Expr, byte: int) -> None:
-        """Leave [channel][64 pixels] behind the first 1024 bytes of `work`."""
+        """Leave [channel][a vector of pixels] in `work`, behind the pixels' own bytes."""
         arena = self.context.memory.view("arena", "uint8")
         codes = self.context.memory.view(source.region, source.dtype)
         pixels = self.sum.input.pixels
-        count = tirx.min(i32(VECTOR), pixels - block * VECTOR) if pixels % VECTOR else i32(VECTOR)
+        size = self.vector
+        count = tirx.min(i32(size), pixels - block * size) if pixels % size else i32(size)
         with T.serial(0, source.channels // LANES) as tile:
             with T.serial(0, count) as p:
-                word = codes[lanes(source.index(step, block * VECTOR + p, tile * LANES))]
+                word = codes[lanes(source.index(step, block * size + p, tile * LANES))]
                 shifted = word >> broadcast(tirx.const(8 * byte, source.dtype)) if byte else word
                 store(arena, work + p * LANES, cast(shifted, "uint8"))
-            taken = [T.Bind(arena[lanes(work + i * VECTOR, VECTOR)]) for i in range(LANES)]
-            for i, row in enumerate(to_row_major(taken, "uint8")):
-                at = work + VECTOR * LANES + (tile * LANES + i) * VECTOR
-                T.buffer_store(arena, row, [lanes(at, VECTOR)])
+            bits = register_bits(self.context.machine.features)
+            wide = elements("uint8", bits)
+            for part in range(size // wide):
+                start = work + part * (wide * LANES)
+                taken = [T.Bind(arena[lanes(start + i * wide, wide)]) for i in range(LANES)]
+                for i, row in enumerate(to_row_major(taken, "uint8", bits)):
+                    at = work + (LANES + tile * LANES + i) * size + part * wide
+                    T.buffer_store(arena, row, [lanes(at, wide)])
 
     def _bits(self, block: Expr, work: Expr, wanted: list[tuple[Expr, Expr, int]]) -> None:
         """Gather, for every group, bits of its channels into index bytes: (plane, step, bit) each."""
-        arena = self.context.memory.view("arena", "uint8")
+        arena, size, inputs = self.context.memory.view("arena", "uint8"), self.vector, self.lanes.permute.inputs
         with T.serial(0, self.groups) as group:
-            first = bind(work + VECTOR * LANES + group * (GROUP * VECTOR))
-            rows = [T.Bind(arena[lanes(first + i * VECTOR, VECTOR)]) for i in range(GROUP)]
+            first = bind(work + size * LANES + group * (inputs * size))
+            rows = [T.Bind(arena[lanes(first + i * size, size)]) for i in range(inputs)]
             for plane, step, bit in wanted:
                 slot = (plane * self.groups + group) * self.lanes.steps + step
-                at = i32(self._flat) + slot * self._flat_bytes + block * VECTOR
-                T.buffer_store(arena, _gathered(rows, bit), [lanes(at, VECTOR)])
+                at = i32(self._flat) + slot * self._flat_bytes + block * size
+                T.buffer_store(arena, _gathered(rows, bit, size), [lanes(at, size)])
 
     def _copy_rows(self, plane: Expr, group: Expr) -> None:
         n, g = self.lanes, self.sum
@@ -136,7 +146,7 @@ class Indexes:
 
     def _copy_vectors(self, plane: Expr, slot: Expr) -> None:
         """Copy what is read for one slot into the tiles of all chunks and windows."""
-        n, arena = self.lanes, self.context.memory.view("arena", "uint8")
+        n, arena, size = self.lanes, self.context.memory.view("arena", "uint8"), self.vector
         source = bind(i32(self.base) + plane * self.plane_bytes + slot * n.slot_bytes)
         target = bind(i32(self.tiles) + plane * n.tiles_bytes + slot * n.tile_slot)
         with loop(n.chunks) as chunk, loop(n.windows) as window:
@@ -144,12 +154,13 @@ class Indexes:
             to = bind(target + (chunk * n.windows + window) * n.tile_window)
             for row in range(n.rows):
                 for v in range(n.vectors):
-                    vector = arena[lanes(taken + (row * n.out_width + n.first(v)), VECTOR)]
-                    T.buffer_store(arena, vector, [lanes(to + (row * n.vectors + v) * VECTOR, VECTOR)])
+                    vector = arena[lanes(taken + (row * n.out_width + n.first(v)), size)]
+                    T.buffer_store(arena, vector, [lanes(to + (row * n.vectors + v) * size, size)])
 
     def _copy_row(self, flat: Expr, target: Expr, source_row: Expr, kx: int) -> None:
         g, arena = self.sum, self.context.memory.view("arena", "uint8")
-        width = min(VECTOR, max(16, 1 << (self.lanes.out_width - 1).bit_length())) if g.stride[1] == 1 else VECTOR
+        size = self.vector
+        width = min(size, max(16, 1 << (self.lanes.out_width - 1).bit_length())) if g.stride[1] == 1 else size
         starts = range(0, self.lanes.out_width, width)
         row = bind(source_row)
         inside = tirx.And(row >= i32(0), row < i32(g.input.height))
@@ -170,18 +181,18 @@ class Indexes:
         arena = self.context.memory.view("arena", "uint8")
         if self.sum.stride[1] == 1:
             return arena[lanes(source + x, width)]
-        parts = [arena[lanes(source + x * 2 + i * VECTOR, VECTOR)] for i in range(2)]
-        return every_second(*parts)
+        parts = [arena[lanes(source + x * 2 + i * width, width)] for i in range(2)]
+        return every_second(parts[0], parts[1], width)
 
 
-def _gathered(rows: list[Expr], bit: int) -> Expr:
+def _gathered(rows: list[Expr], bit: int, size: int) -> Expr:
     """Return bytes whose bit i is bit `bit` of row i."""
     found = None
     for i, row in enumerate(rows):
-        one = row & constant_lanes(1 << bit, VECTOR, "uint8")
+        one = row & constant_lanes(1 << bit, size, "uint8")
         if i > bit:
-            one = one << constant_lanes(i - bit, VECTOR, "uint8")
+            one = one << constant_lanes(i - bit, size, "uint8")
         elif i < bit:
-            one = one >> constant_lanes(bit - i, VECTOR, "uint8")
+            one = one >> constant_lanes(bit - i, size, "uint8")
         found = one if found is None else found | one
-    return wide_held(found, "uint8", VECTOR)
+    return wide_held(found, "uint8", size)

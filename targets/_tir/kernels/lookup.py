@@ -1,8 +1,9 @@
-"""The look-up kernel: partial sums of 6 inputs come out of a table in a register, for 64 outputs at once.
+"""The look-up kernel: partial sums of some inputs come out of a table in a register, for a vector of outputs at once.
 
 A lane is one output pixel of one step. The spikes of 6 input channels are an index byte (`index`); for each output
 channel and tap a table of 64 partial sums is put together from codes of the weights (`digits`), and one permute looks
-up 64 lanes. Sums are bytes until the bound of the actual weights says that they must be widened. Then 16 channels are
+up 64 lanes: with AVX-512 VBMI. Other CPUs look up 32 (or 16) lanes in tables of 16 sums of 4 channels. Sums are bytes
+until the bound of the actual weights says that they must be widened. Then 16 channels are
 transposed, and the dense kernel's tail goes on as if it had summed itself.
 """
 
@@ -17,13 +18,13 @@ from spqc.ir.program import LANES
 
 from ..constants import Constants
 from ..context import Context
-from ..digits import GROUP, Digits
+from ..digits import Digits
 from ..geometry import Region, WeightedSum
 from ..memory import itemsize
 from ..vector import Expr, bind, cast, i32, lanes, loop
 from .index import Indexes
-from .lanes import VECTOR, Lanes, choose_lanes
-from .permute import Wide, constant_lanes, look_up, wide_held
+from .lanes import Lanes, Permute, choose_lanes
+from .permute import Wide, constant_lanes, look_up, repeated, wide_held
 from .rows import RowKernel, choose_pixels
 
 
@@ -42,10 +43,11 @@ class Plan:
         return self.lanes.slots * self.lanes.rows
 
 
-def make_plan(g: WeightedSum, constants: Constants, steps: int, planes: int) -> Plan:
+def make_plan(g: WeightedSum, constants: Constants, steps: int, planes: int, permute: Permute) -> Plan:
     """Return the plan of a sum whose weights have digits."""
-    found = choose_lanes(g, steps)
-    return Plan(found, constants.digits(g.weight), constants.flush_periods(g, found.rows_inside), planes)
+    found = choose_lanes(g, steps, permute)
+    periods = constants.flush_periods(g, found.rows_inside, permute.inputs)
+    return Plan(found, constants.digits(g.weight), periods, planes)
 
 
 @dataclass
@@ -72,12 +74,12 @@ class LookUp(RowKernel):
 
     def _accumulate_block(self, tile: Expr, block: Expr, chunk: Expr, window: Expr) -> None:
         """Sum `outputs` channels over one window of lanes into memory."""
-        n = self.plan.lanes
+        n, size = self.plan.lanes, self.plan.lanes.vector
         window = bind(window)
-        first = bind(self.rows_at + block * (n.outputs * n.lanes) + window * (n.vectors * VECTOR))
-        targets = [first + (q * n.lanes + v * VECTOR) for q in range(n.outputs) for v in range(n.vectors)]
+        first = bind(self.rows_at + block * (n.outputs * n.lanes) + window * (n.vectors * size))
+        targets = [first + (q * n.lanes + v * size) for q in range(n.outputs) for v in range(n.vectors)]
         for at in targets:
-            T.buffer_store(self.sums_view, constant_lanes(0, VECTOR, self.sum_dtype), [lanes(at, VECTOR)])
+            T.buffer_store(self.sums_view, constant_lanes(0, size, self.sum_dtype), [lanes(at, size)])
         for part, digits in enumerate(self.plan.digits):
             for plane in range(self.plan.planes):
                 start = self.indexes.tiles + plane * n.tiles_bytes
@@ -86,51 +88,57 @@ class LookUp(RowKernel):
 
     def _pass(self, part: int, shift: int, block: Expr, start: Expr, targets: list[Expr]) -> None:
         """Sum one digit of the weights over one bit of the inputs, and add it, shifted, to the sums."""
-        n = self.plan.lanes
+        n, size = self.plan.lanes, self.plan.lanes.vector
         groups, period = self.plan.groups, self.plan.periods[part]
         with loop(-(-groups // period)) as turn:
-            sums = [Wide("acc", "int8", VECTOR) for _ in targets]
+            sums = [Wide("acc", "int8", size) for _ in targets]
             for one in sums:
-                one.set(constant_lanes(0, VECTOR, "int8"))
+                one.set(constant_lanes(0, size, "int8"))
             count = tirx.min(i32(period), groups - turn * period) if groups % period else i32(period)
             with T.serial(0, count) as k:
                 group = bind(turn * period + k)
                 self._look_up(part, block, group, bind(start + group * (n.tile_slot // n.rows)), sums)
             for at, one in zip(targets, sums, strict=True):
-                wide = cast(
-                    cast(one.get(), "int32" if self.sum_dtype == "int32" else "int16", VECTOR), self.sum_dtype, VECTOR
-                )
+                signed = cast(one.get(), "int32" if self.sum_dtype == "int32" else "int16", size)
+                wide = cast(signed, self.sum_dtype, size)
                 if shift:
-                    wide = wide << constant_lanes(shift, VECTOR, self.sum_dtype)
-                T.buffer_store(self.sums_view, self.sums_view[lanes(at, VECTOR)] + wide, [lanes(at, VECTOR)])
+                    wide = wide << constant_lanes(shift, size, self.sum_dtype)
+                T.buffer_store(self.sums_view, self.sums_view[lanes(at, size)] + wide, [lanes(at, size)])
 
     def _look_up(self, part: int, block: Expr, group: Expr, at: Expr, sums: list[Wide]) -> None:
-        """Add what one group of 6 channels gives to every accumulator."""
-        n = self.plan.lanes
+        """Add what one group of channels gives to every accumulator."""
+        n, size = self.plan.lanes, self.plan.lanes.vector
         arena = self.context.memory.view("arena", "uint8")
-        index = [T.Bind(arena[lanes(at + v * VECTOR, VECTOR)]) for v in range(n.vectors)]
-        where = self.context.constants.codes(self.head, part, n.outputs, n.rows_inside, self._split(part))
-        count = GROUP // self._split(part)
+        index = [T.Bind(arena[lanes(at + v * size, size)]) for v in range(n.vectors)]
+        split, inputs = self._split(part), n.permute.inputs
+        where = self.context.constants.codes(
+            self.head, part, outputs=n.outputs, rows_inside=n.rows_inside, split=split, inputs=inputs
+        )
+        count = inputs // split
         start = where.offset // itemsize(where.dtype)
         first = (block * self.plan.groups + group) * (n.outputs * count)
         for q in range(n.outputs):
             table = self._table(part, where.dtype, [start + first + (q * count + i) for i in range(count)])
             for v in range(n.vectors):
                 one = sums[q * n.vectors + v]
-                one.set(one.get() + look_up(table, index[v]))
+                one.set(one.get() + look_up(table, index[v], size))
 
     def _split(self, part: int) -> int:
-        """Whole tables where few look-ups share the work of adding one from pieces."""
-        return self.plan.digits[part].split(whole=self.plan.lanes.vectors <= 2)
+        """Whole tables where few look-ups share the work of adding one from pieces, or where they are small."""
+        n = self.plan.lanes
+        return self.plan.digits[part].split(n.vectors <= 2 or n.permute.inputs < 6, n.permute.inputs)
 
     def _table(self, part: int, dtype: str, codes: list[Expr]) -> Expr:
-        """Return the 64 partial sums of one output's 6 weights: the sum of what each of its codes adds."""
-        where = self.context.constants.pieces(self.head, part, self._split(part))
+        """Return the partial sums of one output's weights: the sum of what each of its codes adds."""
+        n = self.plan.lanes
+        entries = 2**n.permute.inputs
+        where = self.context.constants.pieces(self.head, part, self._split(part), n.permute.inputs)
         pieces, words = (self.context.memory.view("constant", view) for view in ("int8", dtype.removeprefix("u")))
         size = where.bytes // len(codes)
         found = None
         for i, at in enumerate(codes):
             code = words[at].astype(dtype).astype("int32")
-            piece = pieces[lanes(i32(where.offset + i * size) + code * VECTOR, VECTOR)]
+            piece = pieces[lanes(i32(where.offset + i * size) + code * entries, entries)]
             found = piece if found is None else found + piece
-        return wide_held(found, "int8", VECTOR)
+        table = wide_held(found, "int8", entries)
+        return wide_held(repeated(table, entries, n.vector // entries), "int8", n.vector)

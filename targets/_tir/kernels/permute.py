@@ -1,4 +1,4 @@
-"""Transposes in registers: two-register permutes of AVX-512, and what 64 byte lanes need besides."""
+"""Transposes in registers: two-register permutes of AVX-512 or plain shuffles, and what byte lanes need besides."""
 
 from __future__ import annotations
 
@@ -11,6 +11,13 @@ from spqc.ir.program import LANES
 from ..vector import Expr, i32, lanes
 
 _NAMES = {"8": ("qi", 64), "16": ("hi", 32), "32": ("d", 16)}
+_PERMUTES = {64: "avx512.permvar.qi.512", 32: "avx2.pshuf.b", 16: "ssse3.pshuf.b.128"}  # by lanes
+_TWO_REGISTERS = frozenset({"avx512f", "avx512bw", "avx512vbmi"})
+
+
+def register_bits(features: frozenset[str]) -> int:
+    """Return the width of the vectors that are transposed: 512 bits, or 128 where a shuffle stays within them."""
+    return 512 if features >= _TWO_REGISTERS else 128
 
 
 class Wide:
@@ -34,25 +41,32 @@ def wide_held(value: Expr, dtype: str, count: int) -> Expr:
     return T.Bind(register.get())
 
 
-def elements(dtype: str) -> int:
-    """Return how many elements a 512-bit vector has."""
-    return 512 // int(dtype.removeprefix("uint").removeprefix("int"))
+def elements(dtype: str, bits: int = 512) -> int:
+    """Return how many elements a vector has."""
+    return bits // int(dtype.removeprefix("uint").removeprefix("int"))
 
 
-def look_up(table: Expr, index: Expr) -> Expr:
-    """Return table[index] for 64 bytes each (AVX-512 VBMI); the upper two bits of an index do not count."""
-    return T.call_llvm_pure_intrin("int8x64", "llvm.x86.avx512.permvar.qi.512", table, index)
+def look_up(table: Expr, index: Expr, count: int) -> Expr:
+    """Return table[index] for `count` bytes; fewer than 64 have the table of 16 entries in every 128 bits."""
+    return T.call_llvm_pure_intrin(f"int8x{count}", f"llvm.x86.{_PERMUTES[count]}", table, index)
+
+
+def repeated(vector: Expr, count: int, times: int) -> Expr:
+    """Return a vector of `count` elements, one behind the other so many times."""
+    return vector if times == 1 else tirx.Shuffle([vector] * times, [i32(i) for i in range(count * times)])
 
 
 def permute_two(dtype: str, first: Expr, index: Expr, second: Expr) -> Expr:
-    """Return the elements of two vectors that `index` names, those of the second counted on."""
+    """Return the elements of two vectors of 512 bits that `index` names, those of the second counted on."""
     name, count = _NAMES[dtype.removeprefix("uint").removeprefix("int")]
     return T.call_llvm_pure_intrin(f"{dtype}x{count}", f"llvm.x86.avx512.vpermi2var.{name}.512", first, index, second)
 
 
-def to_lane_major(rows: list[Expr], dtype: str) -> list[Expr]:
+def to_lane_major(rows: list[Expr], dtype: str, bits: int = 512) -> list[Expr]:
     """Return the transpose of LANES rows of one vector each: LANES vectors that hold [column][row]."""
-    count = elements(dtype)
+    count = elements(dtype, bits)
+    if bits < 512:
+        return _interleaved(rows, dtype, count)
     low, high = (_interleaving(dtype, count, first) for first in (0, count // 2))
     for _ in range(LANES.bit_length() - 1):  # each turn moves the row's top bit to the end of the index
         half = len(rows) // 2
@@ -61,9 +75,23 @@ def to_lane_major(rows: list[Expr], dtype: str) -> list[Expr]:
     return rows
 
 
-def to_row_major(vectors: list[Expr], dtype: str) -> list[Expr]:
+def _interleaved(rows: list[Expr], dtype: str, count: int) -> list[Expr]:
+    """Return what `to_lane_major` does, by shuffles that any CPU has."""
+    orders = [[first + i // 2 + count * (i % 2) for i in range(count)] for first in (0, count // 2)]
+    for _ in range(LANES.bit_length() - 1):
+        half = len(rows) // 2
+        pairs = [(rows[i], rows[i + half]) for i in range(half)]
+        rows = [
+            wide_held(tirx.Shuffle([a, b], [i32(i) for i in order]), dtype, count) for a, b in pairs for order in orders
+        ]
+    return rows
+
+
+def to_row_major(vectors: list[Expr], dtype: str, bits: int = 512) -> list[Expr]:
     """Return the inverse of `to_lane_major`: LANES rows from vectors that hold [column][row]."""
-    count = elements(dtype)
+    count = elements(dtype, bits)
+    if bits < 512 and count == LANES:  # a square is its own inverse
+        return _interleaved(vectors, dtype, count)
     even, odd = (_striding(dtype, count, first) for first in (0, 1))
     for _ in range(LANES.bit_length() - 1):
         pairs = [(vectors[i], vectors[i + 1]) for i in range(0, len(vectors), 2)]
@@ -71,8 +99,10 @@ def to_row_major(vectors: list[Expr], dtype: str) -> list[Expr]:
     return vectors
 
 
-def every_second(first: Expr, second: Expr) -> Expr:
-    """Return bytes 0, 2, 4, ... of two vectors of 64 bytes."""
+def every_second(first: Expr, second: Expr, count: int) -> Expr:
+    """Return bytes 0, 2, 4, ... of two vectors of `count` bytes."""
+    if count < 64:
+        return tirx.Shuffle([first, second], [i32(2 * i) for i in range(count)])
     return permute_two("uint8", first, _striding("uint8", 64, 0), second)
 
 

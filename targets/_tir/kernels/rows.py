@@ -19,7 +19,7 @@ from ..geometry import Region, WeightedSum, padded
 from ..vector import Expr, bind, cast, held, i32, lanes, loop, when
 from .blocks import Block
 from .dense import Dense, thresholds
-from .permute import elements, to_lane_major
+from .permute import elements, register_bits, to_lane_major
 
 _COMPARISONS = 216  # in straight code, as in `blocks`
 
@@ -27,7 +27,7 @@ _COMPARISONS = 216  # in straight code, as in `blocks`
 class RowShape(Protocol):
     """Where sums lie in a row: lane `step * step_stride + pixel` is the output at a chunk's `pixel`.
 
-    `lanes` (whole vectors of 64) is the length of a row; `chunk` pixels are finished at a time, `chunks` times, over a
+    `lanes` (whole vectors) is the length of a row; `chunk` pixels are finished at a time, `chunks` times, over a
     map of `pixels`, `out_width` a row.
     """
 
@@ -131,12 +131,13 @@ class RowKernel(Dense):
     def _transpose(self) -> None:
         """Bring the sums of a chunk from [channel][lane] to [lane][channel]."""
         n, view, dtype = self.shape, self.sums_view, self.sum_dtype
-        count = elements(dtype)
+        bits = register_bits(self.context.machine.features)
+        count = elements(dtype, bits)
         with T.serial(0, n.lanes // count) as part:
             at = bind(self.rows_at + part * count)
             rows = [T.Bind(view[lanes(at + i * n.lanes, count)]) for i in range(LANES)]
             to = bind(self.transposed_at + part * (count * LANES))
-            for i, vector in enumerate(to_lane_major(rows, dtype)):
+            for i, vector in enumerate(to_lane_major(rows, dtype, bits)):
                 T.buffer_store(view, vector, [lanes(to + i * count, count)])
 
     def _finish_chunk(self, tile: Expr, chunk: Expr) -> None:

@@ -1,4 +1,4 @@
-"""Look-up: sums of 6 spikes at a time come out of tables in registers (AVX-512 VBMI)."""
+"""Look-up: sums of 6 spikes at a time come out of tables in registers (AVX-512 VBMI); of 4 on other CPUs."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from typing import ClassVar
 
 from spqc.ir.program import LANES
 
-from ..context import Context
-from ..geometry import Region, padded
+from ..constants import Constants
+from ..context import Context, Machine
+from ..geometry import Region, WeightedSum, padded
 from ..kernels.dense import thresholds
+from ..kernels.lanes import permute_of
 from ..kernels.lookup import LookUp, Plan, make_plan
 from ..strategy import Settings, Site, Strategy
 
-_FEATURES = frozenset({"avx512f", "avx512bw", "avx512vbmi"})
 _PLANES = 4  # bits of an input
 
 
@@ -33,8 +34,8 @@ class LookUpSum(Strategy):
     def refuses(self, site: Site) -> str:
         g = site.sum
         x = site.region.kernel.ops[0].type_of(0)
-        if not site.machine.features >= _FEATURES:
-            return "the CPU has no byte permutes of 512 bits"
+        if permute_of(site.machine.features) is None:
+            return "the CPU has no byte permutes"
         if site.region.kernel.ops[0].inputs[0] in site.program.graph.inputs or g.source in site.program.graph.inputs:
             return "it reads the network's input"
         if g.constant or x.clock == "const":
@@ -52,7 +53,8 @@ class LookUpSum(Strategy):
     def features(self, site: Site, settings: Settings) -> Mapping[str, float]:
         """`lookup`: vectors looked up; `flush`: accumulators widened; `neuron`: comparisons of
         vectors; `staged`: rows of index bytes copied."""
-        plan, g = self._plan(site), site.sum
+        g = site.sum
+        plan = _plan(site.region, g, site.machine, site.constants, site.program.steps)
         n = plan.lanes
         tiles = padded(g.output.channels) // LANES
         passes = tiles * LANES * n.chunks * n.windows * plan.planes
@@ -71,12 +73,16 @@ class LookUpSum(Strategy):
     def emit(self, context: Context, region: Region, settings: Settings) -> None:
         if region.sum is None:
             raise TypeError("a look-up begins with a sum")
-        planes = region.kernel.ops[0].type_of(0).range[1].bit_length()
-        LookUp.of(context, region, make_plan(region.sum, context.constants, context.steps, planes)).emit()
+        plan = _plan(region, region.sum, context.machine, context.constants, context.steps)
+        LookUp.of(context, region, plan).emit()
 
-    def _plan(self, site: Site) -> Plan:
-        planes = site.region.kernel.ops[0].type_of(0).range[1].bit_length()
-        return make_plan(site.sum, site.constants, site.program.steps, planes)
+
+def _plan(region: Region, g: WeightedSum, machine: Machine, constants: Constants, steps: int) -> Plan:
+    permute = permute_of(machine.features)
+    if permute is None:
+        raise TypeError("a strategy that refuses is not asked")
+    planes = region.kernel.ops[0].type_of(0).range[1].bit_length()
+    return make_plan(g, constants, steps, planes, permute)
 
 
 STRATEGY = LookUpSum
