@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hand_network import hand
 from random_graphs import Maker, random_codes
 
 import spqc
@@ -15,6 +16,7 @@ from spqc.errors import SpqcError, Unavailable, UsageError
 from spqc.ir import Builder, Graph, Type, ops
 from spqc.ir.types import state_type
 from spqc.runtime.observe import observe_graph
+from spqc.targets._tir import build
 from spqc.targets.llvm.cpu import host_flags
 
 TARGETS = ("llvm", "llvm{cpu=x86-64-v3}", "llvm{threads=2}")
@@ -45,6 +47,14 @@ def check(graph: Graph, target: str, seed: int) -> None:
 @pytest.mark.parametrize("seed", range(100, 112))
 def test_random_networks_are_exact(seed: int) -> None:
     check(Maker(seed).graph(3), TARGETS[seed % 3], seed)
+
+
+@pytest.mark.parametrize("target", ["llvm", "llvm{strategy=events}"])
+def test_passes_of_tvm_that_are_left_out_change_no_byte(target: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    graph = hand()
+    short = spqc.compile(graph, target).contents.files["model.so"]
+    monkeypatch.setattr(build, "_SUPERFLUOUS", [])
+    assert spqc.compile(graph, target).contents.files["model.so"] == short
 
 
 @needs_v3

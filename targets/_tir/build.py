@@ -21,13 +21,18 @@ void TVMFFIErrorSetRaisedFromCStrParts(const char* kind, const char** parts, int
 }
 """
 
+# TVM's passes that find nothing here and take most of its time: buffers are allocated at their size, loops are emitted
+# without conditions to hoist, and LLVM removes what does nothing. A test compares the libraries with and without them.
+_SUPERFLUOUS = ["s_tir.CompactBufferAllocation", "s_tir.HoistIfThenElse", "tirx.RemoveNoOp"]
+
 
 def shared_library(functions: Mapping[str, tvm.tirx.PrimFunc], target: tvm.target.Target, behind: str = "") -> bytes:
     """Return the bytes of a library that exports each function as `__tvm_ffi_<name>`; one thread needs no TVM.
 
     behind: C code to compile into it.
     """
-    module = tvm.compile(tvm.IRModule(dict(functions)), target=target).mod
+    with tvm.transform.PassContext(disabled_pass=_SUPERFLUOUS):
+        module = tvm.compile(tvm.IRModule(dict(functions)), target=target).mod
     with tempfile.TemporaryDirectory(prefix="spqc-") as folder:
         code, stub, library = Path(folder, "code.o"), Path(folder, "stub.c"), Path(folder, "code.so")
         module.write_to_file(str(code))

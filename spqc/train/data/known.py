@@ -13,6 +13,7 @@ from spqc.errors import UsageError
 from .dataset import DataSet
 
 FOLDER_VARIABLE = "SPQC_DATA"
+_NAME_IT = f"name the folder with --root DIR (Python: root=), or the folder of all sets in {FOLDER_VARIABLE}"
 
 
 @dataclass(frozen=True)
@@ -53,10 +54,12 @@ class Request:
         if root is None:
             raise UsageError(
                 f"the data set '{self.name}' reads files, and no folder is named",
-                hint=f"give root=FOLDER, or the folder of all sets in {FOLDER_VARIABLE}; {self.get_it}",
+                hint=f"{_NAME_IT}; {self.get_it}",
             )
         if not root.is_dir():
-            raise UsageError(f"there is no folder for the data set '{self.name}'", str(root), self.get_it)
+            what = "no folder" if not root.exists() else "a file and no folder"
+            hint = f"{_NAME_IT}; {self.get_it}"
+            raise UsageError(f"there is {what} for the data set '{self.name}'", str(root), hint)
         return root
 
     @property
