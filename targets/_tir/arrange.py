@@ -15,6 +15,7 @@ import numpy.typing as npt
 from spqc.ir.program import LANES
 
 from .digits import GROUP, Way, codes_of, in_order, pieces
+from .limits import Entries, limits
 
 Bytes = npt.NDArray[np.uint8]
 Integers = npt.NDArray[np.int64]
@@ -35,7 +36,8 @@ class Arrangement:
     `bits`: [tile][word][plane][lane], 32 inputs a word, from ternary weights: those added, then those subtracted;
     `table`: [tile][row * k][lane] from RxKxC; `vector`: [padded channel];
     `codes`: digit `part` of the weights as codes, [tile of `group` outputs][K][output][code], K as `in_order` says for
-    groups of `inputs` channels; `pieces`: what each code adds to a look-up table, [code's place][code][2**inputs].
+    groups of `inputs` channels; `pieces`: what each code adds to a look-up table, [code's place][code][2**inputs];
+    `limits`: thresholds to permute, vectors for `group` of `channels` outputs (see limits.py).
     """
 
     name: str
@@ -58,6 +60,9 @@ class Arrangement:
     strides: tuple[int, ...] = ()
     split: int = 1
     inputs: int = GROUP
+    entries: tuple[int, ...] = ()
+    carry: tuple[int, ...] = ()
+    closed: tuple[int, ...] = ()
 
     def settings(self) -> dict[str, Any]:
         return asdict(self)
@@ -114,6 +119,9 @@ def _arranged(a: Arrangement, array: Integers) -> npt.NDArray[Any]:
         return _codes(a, array).astype(a.dtype)
     if a.form == "pieces":
         return pieces(a.alphabet, a.split, a.inputs).astype(a.dtype)
+    if a.form == "limits":
+        entries = Entries(a.entries, a.carry, a.closed)
+        return limits(entries, array, channels=a.channels, together=a.group, dtype=a.dtype)
     if a.form == "table":
         rows, steps, channels = array.shape
         whole = _pad(array.reshape(rows * steps, channels), 1, a.lanes, a.fill)

@@ -11,10 +11,12 @@ import numpy.typing as npt
 
 from spqc.errors import InternalError
 from spqc.ir import Graph, Value
+from spqc.ir.ops import Automaton
 
 from .arrange import Arrangement, byte_of, rows_kept
 from .digits import Digits, decompose, flush_period, in_order
 from .geometry import WeightedSum, padded
+from .limits import Entries
 
 _SIZES = {"uint8": 1, "int8": 1, "int16": 2, "int32": 4, "int64": 8}
 
@@ -203,6 +205,31 @@ class Constants:
         rows, steps, channels = value.type.shape
         return self._place(value.name, "table", dtype, rows * steps * padded(channels), fill=fill)
 
+    def limits(self, op: Automaton, dtype: str, together: int) -> Arrangement:
+        """Place the thresholds of an automaton as vectors to permute, one a threshold for `together` channels."""
+        entries, channels = Entries.of(op), op.out.type.shape[0]
+        vectors = padded(channels) // together * (len(op.following) - 1) * (2 if entries.gated else 1)
+        return self._place(
+            op.inputs[2].name,
+            "limits",
+            dtype,
+            vectors * 64 // _SIZES[dtype],
+            channels=channels,
+            group=together,
+            entries=entries.rows,
+            carry=entries.carry,
+            closed=entries.closed,
+        )
+
+    def largest_sum(self, g: WeightedSum, inputs: int) -> int:
+        """Return the largest sum that the weights can give over inputs from 0 to `inputs`."""
+        weight = self.graph.data[g.weight.name]
+        found: int = self.remember(
+            ("largest sum", g.weight.name),
+            lambda: int(np.maximum(weight, 0).reshape(len(weight), -1).sum(axis=1).max(initial=0)),
+        )
+        return found * inputs
+
     def vector(self, value: Value, dtype: str) -> Arrangement:
         return self._place(value.name, "vector", dtype, padded(value.type.size))
 
@@ -222,7 +249,8 @@ class Constants:
 
     def _place(self, name: str, form: str, dtype: str, count: int, **shape: Any) -> Arrangement:
         numbers = (int(shape.get(k, 1)) for k in ("group", "lanes", "part", "rows_inside", "split"))
-        key = (name, form, *numbers, shape.get("strides", ()))
+        tables = (shape.get(k, ()) for k in ("strides", "entries", "carry", "closed"))
+        key = (name, form, *numbers, *tables)
         if key not in self.found:
             size = count * _SIZES[dtype]
             self.found[key] = Arrangement(name, form, dtype, self.size, size, **shape)

@@ -56,6 +56,12 @@ def repeated(vector: Expr, count: int, times: int) -> Expr:
     return vector if times == 1 else tirx.Shuffle([vector] * times, [i32(i) for i in range(count * times)])
 
 
+def permute(dtype: str, table: Expr, index: Expr) -> Expr:
+    """Return table[index] for a vector of 16- or 32-bit elements; an index counts modulo the elements."""
+    name, count = {"16": ("hi", 32), "32": ("si", 16)}[dtype.removeprefix("uint").removeprefix("int")]
+    return T.call_llvm_pure_intrin(f"{dtype}x{count}", f"llvm.x86.avx512.permvar.{name}.512", table, index)
+
+
 def permute_two(dtype: str, first: Expr, index: Expr, second: Expr) -> Expr:
     """Return the elements of two vectors of 512 bits that `index` names, those of the second counted on."""
     name, count = _NAMES[dtype.removeprefix("uint").removeprefix("int")]

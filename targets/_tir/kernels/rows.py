@@ -1,14 +1,14 @@
 """A kernel whose sums come as rows: for 16 channels at a time, [channel][lane], a chunk of pixels of all steps.
 
-A subclass fills the rows; what follows (neuron over all steps, pooling, packing, traces) is here, the same for all.
-The rows are transposed, and the dense kernel's tail goes on as if it had summed itself.
+A subclass fills the rows; what follows (neuron over all steps, pooling, packing, traces) is here, the same for all: in
+the order of the lanes where `lane_shape` finds one, else the rows are transposed, and the dense kernel's tail goes on
+as if it had summed itself.
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from tvm import tirx
 from tvm.tirx.script import builder as T
@@ -16,33 +16,15 @@ from tvm.tirx.script import builder as T
 from spqc.ir.program import LANES
 
 from ..geometry import Region, WeightedSum, padded
+from ..strategy import Site
 from ..vector import Expr, bind, cast, held, i32, lanes, loop, when
 from .blocks import Block
 from .dense import Dense, thresholds
+from .lane_shape import RowShape, lane_shape
+from .lane_tail import LaneTail
 from .permute import elements, register_bits, to_lane_major
 
 _COMPARISONS = 216  # in straight code, as in `blocks`
-
-
-class RowShape(Protocol):
-    """Where sums lie in a row: lane `step * step_stride + pixel` is the output at a chunk's `pixel`.
-
-    `lanes` (whole vectors) is the length of a row; `chunk` pixels are finished at a time, `chunks` times, over a
-    map of `pixels`, `out_width` a row.
-    """
-
-    @property
-    def lanes(self) -> int: ...
-    @property
-    def step_stride(self) -> int: ...
-    @property
-    def chunk(self) -> int: ...
-    @property
-    def chunks(self) -> int: ...
-    @property
-    def pixels(self) -> int: ...
-    @property
-    def out_width(self) -> int: ...
 
 
 @dataclass
@@ -92,9 +74,18 @@ class RowKernel(Dense):
 
     def stage_input(self) -> None:
         self.dtype = self.tail.dtype = "int32"
+        self.lane_tail = self._lane_tail()
         self.sums_at = self.stage_rows()
         units = padded(self.output.channels) // LANES if self.context.machine.threads > 1 else 1
         self.context.reserve(self.sums_at + units * self._unit_bytes - self.context.scratch)
+
+    def _lane_tail(self) -> LaneTail | None:
+        """Return what finishes rows as they lie; None where they are transposed."""
+        c = self.context
+        found = lane_shape(c.program, self.region, self.shape, c.constants, c.machine)
+        if found is None or self.target is None:
+            return None
+        return LaneTail(c, self.region, found.op, self.target, found)
 
     @property
     def _item(self) -> int:
@@ -102,31 +93,41 @@ class RowKernel(Dense):
 
     @property
     def _unit_bytes(self) -> int:
-        """Scratch of one tile: the sums of a chunk, [channel][lane] and transposed."""
-        return 2 * LANES * self.shape.lanes * self._item
+        """Scratch of one tile: the sums of a chunk, and what finishing them takes."""
+        return self._rows_bytes + (self._rows_bytes if self.lane_tail is None else self.lane_tail.shape.bytes)
+
+    @property
+    def _rows_bytes(self) -> int:
+        return LANES * self.shape.lanes * self._item
 
     def loops(self) -> None:
         tiles = padded(self.output.channels) // LANES
         if self.context.machine.threads == 1:  # a chunk's inputs stay near for all channels
-            self._place_sums(i32(self.sums_at // self._item))
+            self._place_sums(i32(0))
             with loop(self.shape.chunks) as chunk, loop(tiles) as tile:
                 self._tile(bind(tile), bind(chunk))
             return
         with self.context.parallel(tiles) as tile:  # pooled pixels stay with one thread
-            self._place_sums(i32(self.sums_at // self._item) + tile * (self._unit_bytes // self._item))
+            self._place_sums(tile)
             with loop(self.shape.chunks) as chunk:
                 self._tile(tile, bind(chunk))
 
-    def _place_sums(self, at: Expr) -> None:
-        self.rows_at = bind(at)
+    def _place_sums(self, unit: Expr) -> None:
+        self.rows_at = bind(i32(self.sums_at // self._item) + unit * (self._unit_bytes // self._item))
         self.transposed_at = bind(self.rows_at + LANES * self.shape.lanes)
+        if self.lane_tail is not None:
+            self.lane_tail.place(self.rows_at, bind(i32(self.sums_at + self._rows_bytes) + unit * self._unit_bytes))
 
     def _tile(self, tile: Expr, chunk: Expr) -> None:
         """Emit 16 channels of a chunk of pixels, from sums to spikes."""
         with when(self._open(tile, i32(0)) if self.block.steps == self.steps else None):
             self.fill(tile, chunk)
-            self._transpose()
-        self._finish_chunk(tile, chunk)
+            if self.lane_tail is None:
+                self._transpose()
+        if self.lane_tail is None:
+            self._finish_chunk(tile, chunk)
+        else:
+            self.lane_tail.emit(tile, chunk)
 
     def _transpose(self) -> None:
         """Bring the sums of a chunk from [channel][lane] to [lane][channel]."""
@@ -152,6 +153,16 @@ class RowKernel(Dense):
 
     def sums(self, tile: Expr, y: Expr, x: Expr, first: Expr) -> Loaded:
         return Loaded(self, self.block_at, first)
+
+
+def comparisons(site: Site, n: RowShape) -> int:
+    """Return how many comparisons of vectors the neurons behind rows of sums take, for a strategy's cost."""
+    region, steps = site.region, site.program.steps
+    found = lane_shape(site.program, region, n, site.constants, site.machine)
+    channels = padded(region.result.type.shape[0])
+    if found is not None:
+        return channels // found.together * found.vectors * n.chunks * steps * found.thresholds
+    return channels // LANES * n.pixels * steps * (thresholds(region) + 2)
 
 
 def choose_pixels(region: Region, n: RowShape, steps: int) -> Block:

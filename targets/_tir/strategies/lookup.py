@@ -11,9 +11,9 @@ from spqc.ir.program import LANES
 from ..constants import Constants
 from ..context import Context, Machine
 from ..geometry import Region, WeightedSum, padded
-from ..kernels.dense import thresholds
 from ..kernels.lanes import permute_of
 from ..kernels.lookup import LookUp, Plan, make_plan
+from ..kernels.rows import comparisons
 from ..strategy import Settings, Site, Strategy
 
 _PLANES = 4  # bits of an input
@@ -60,12 +60,11 @@ class LookUpSum(Strategy):
         passes = tiles * LANES * n.chunks * n.windows * plan.planes
         turns = passes * len(plan.digits) * plan.groups
         flushes = passes * sum(math.ceil(plan.groups / period) for period in plan.periods)
-        neurons = tiles * g.output.pixels * site.program.steps
         rows = n.slots * plan.planes * site.program.steps * (g.output.height + n.rows - 1)
         return {
             "lookup": float(turns * (n.vectors + 1)),
             "flush": float(flushes * n.vectors),
-            "neuron": float(neurons * (thresholds(site.region) + 2)),
+            "neuron": float(comparisons(site, n)),
             "staged": float(rows),
             "kernel": 1.0,
         }
