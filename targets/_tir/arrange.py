@@ -16,6 +16,7 @@ from spqc.ir.program import LANES
 
 from .digits import GROUP, Way, codes_of, in_order, pieces
 from .limits import Entries, limits
+from .sliced import Programs, subtracted
 
 Bytes = npt.NDArray[np.uint8]
 Integers = npt.NDArray[np.int64]
@@ -37,7 +38,10 @@ class Arrangement:
     `table`: [tile][row * k][lane] from RxKxC; `vector`: [padded channel];
     `codes`: digit `part` of the weights as codes, [tile of `group` outputs][K][output][code], K as `in_order` says for
     groups of `inputs` channels; `pieces`: what each code adds to a look-up table, [code's place][code][2**inputs];
-    `limits`: thresholds to permute, vectors for `group` of `channels` outputs (see limits.py).
+    `limits`: thresholds to permute, vectors for `group` of `channels` outputs (see limits.py);
+    `programs`: programs of full adders for blocks of `group` channels, `split` bits of an input and `part` slices (see
+    sliced.py); `starts`: the first word of each; `subtracted`: what each output's slices count too much;
+    `columns`: bits of pixels for which a kernel column lies within the map, [kernel column][word], by `strides`.
     """
 
     name: str
@@ -122,6 +126,8 @@ def _arranged(a: Arrangement, array: Integers) -> npt.NDArray[Any]:
     if a.form == "limits":
         entries = Entries(a.entries, a.carry, a.closed)
         return limits(entries, array, channels=a.channels, together=a.group, dtype=a.dtype)
+    if a.form in ("programs", "starts", "subtracted", "columns"):
+        return _sliced(a, array)
     if a.form == "table":
         rows, steps, channels = array.shape
         whole = _pad(array.reshape(rows * steps, channels), 1, a.lanes, a.fill)
@@ -142,6 +148,26 @@ def _bit_planes(a: Arrangement, array: Integers) -> npt.NDArray[np.uint32]:
     packed = np.packbits(planes.transpose(0, 2, 1, 4, 3), axis=-1, bitorder="little")
     words: npt.NDArray[np.uint32] = np.ascontiguousarray(packed).view("<u4")[..., 0]
     return words
+
+
+def _sliced(a: Arrangement, array: Integers) -> npt.NDArray[Any]:
+    """Return what counting in bit slices reads."""
+    if a.form == "columns":
+        return _columns(a)
+    if a.form == "subtracted":
+        return _pad(subtracted(array, a.split), 0, a.lanes).astype(a.dtype)
+    made = Programs(_pad(array.reshape(len(array), -1, *a.kernel), 0, a.lanes), a.group, a.split, a.part)
+    return made.write() if a.form == "programs" else made.starts.astype(a.dtype)
+
+
+def _columns(a: Arrangement) -> npt.NDArray[np.uint8]:
+    """Return bits by output pixel, a row for each kernel column, padded with zeros to whole words."""
+    width, height, source, stride, padding = a.strides
+    x = np.arange(width)[None] * stride + np.arange(a.kernel[1])[:, None] - padding
+    inside = np.tile((x >= 0) & (x < source), (1, height))
+    whole = np.zeros((len(inside), a.bytes // len(inside) * 8), np.bool_)
+    whole[:, : inside.shape[1]] = inside
+    return np.packbits(whole, axis=1, bitorder="little")
 
 
 def byte_of(weight: Integers, part: int) -> Integers:

@@ -17,6 +17,7 @@ from .arrange import Arrangement, byte_of, rows_kept
 from .digits import Digits, decompose, flush_period, in_order
 from .geometry import WeightedSum, padded
 from .limits import Entries
+from .sliced import Programs, slices_of
 
 _SIZES = {"uint8": 1, "int8": 1, "int16": 2, "int32": 4, "int64": 8}
 
@@ -200,6 +201,37 @@ class Constants:
         count = inputs // split * len(digits.alphabet) ** split * 2**inputs
         shape = {"part": digits.part, "alphabet": digits.alphabet, "split": split, "inputs": inputs}
         return self._place(g.weight.name, "pieces", "int8", count, **shape)
+
+    def programs(self, g: WeightedSum, group: int, planes: int) -> Programs:
+        """Return the programs of full adders of a weight, for blocks of `group` channels."""
+        found: Programs = self.remember(
+            ("programs", g.weight.name, g.kernel, group, planes, g.bits), lambda: self._programs(g, group, planes)
+        )
+        return found
+
+    def _programs(self, g: WeightedSum, group: int, planes: int) -> Programs:
+        weight = self.graph.data[g.weight.name]
+        whole = weight.reshape(len(weight), -1, *g.kernel)
+        rows = np.pad(whole, ((0, padded(len(whole)) - len(whole)), (0, 0), (0, 0), (0, 0)))
+        levels = self.remember(
+            ("slices", g.weight.name, planes, g.bits), lambda: slices_of(weight, planes, 16 if g.bits <= 16 else 32)
+        )
+        return Programs(rows, group, planes, levels)
+
+    def program_words(self, g: WeightedSum, made: Programs) -> tuple[Arrangement, Arrangement]:
+        """Place programs, and where each begins."""
+        shape = {"kernel": g.kernel, "group": made.group, "split": made.planes, "part": made.levels}
+        words = self._place(g.weight.name, "programs", "int16", made.words * 4, **shape)
+        return words, self._place(g.weight.name, "starts", "int32", made.sizes.size, **shape)
+
+    def subtracted(self, g: WeightedSum, planes: int) -> Arrangement:
+        """Place what slices count too much."""
+        return self._place(g.weight.name, "subtracted", "int32", padded(g.output.channels), split=planes)
+
+    def columns(self, g: WeightedSum, words: int) -> Arrangement:
+        """Place which pixels of the output see a kernel column within the map: `words` words of bits each."""
+        shape = (g.output.width, g.output.height, g.input.width, g.stride[1], g.padding[1])
+        return self._place(g.weight.name, "columns", "int64", g.kernel[1] * words, kernel=g.kernel, strides=shape)
 
     def table(self, value: Value, dtype: str, fill: int) -> Arrangement:
         rows, steps, channels = value.type.shape

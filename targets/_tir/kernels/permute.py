@@ -129,3 +129,22 @@ def _striding(dtype: str, count: int, first: int) -> Expr:
 
 def constant_lanes(value: int, count: int, dtype: str = "int32") -> Expr:
     return T.Broadcast(tirx.const(value, dtype), count)
+
+
+def bit_transposed(rows: Expr) -> Expr:
+    """Return each 8 bytes' transpose as a matrix of bits: bit i of byte j is bit j of byte 7 - i (GFNI)."""
+    lane = lanes(i32(0), 64)
+    single = (constant_lanes(1, 64) << (lane & constant_lanes(7, 64))).astype("int8x64")
+    ones = wide_held(single, "int8", 64)
+    return T.call_llvm_pure_intrin("int8x64", "llvm.x86.vgf2p8affineqb.512", ones, rows, tirx.const(0, "int8"))
+
+
+def shuffled_bytes(value: Expr, index: Expr) -> Expr:
+    """Return bytes of each 16 of a vector in the order of `index` (AVX-512 BW)."""
+    return T.call_llvm_pure_intrin("int8x64", "llvm.x86.avx512.pshuf.b.512", value, index)
+
+
+def of_three(first: Expr, second: Expr, third: Expr, table: int) -> Expr:
+    """Return any function of three bits, bit for bit: bit 4 a + 2 b + c of `table` is its value."""
+    name = "llvm.x86.avx512.pternlog.q.512"
+    return T.call_llvm_pure_intrin("int64x8", name, first, second, third, tirx.const(table, "int32"))

@@ -1,0 +1,219 @@
+"""The kernel of bit slices: 512 outputs are the bits of one vector, and full adders count them.
+
+A counter is a stack of vectors: bit i of slice k is bit k of lane i's count. Programs (`sliced`) say for every output
+which vectors of inputs are added at which slice; what is subtracted is added as its complement, and the difference, a
+constant, is taken away at the end. Then 16 outputs' slices are transposed into rows of sums, and the tail of any row
+kernel goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from tvm import tirx
+from tvm.tirx.script import builder as T
+
+from spqc.ir.program import LANES
+
+from ..context import Context
+from ..geometry import Region, padded
+from ..sliced import BLOCK, CARRIED, ONES, WORD, ZERO, Programs
+from ..vector import Expr, bind, cast, i32, lanes, loop, when
+from .permute import Wide, bit_transposed, constant_lanes, of_three, shuffled_bytes, to_lane_major, wide_held
+from .rows import RowKernel, choose_pixels
+from .slice_bits import BitMaps
+from .slice_lanes import BITS, WORDS, Part, SliceLanes, choose_slice_lanes
+
+_ROWS = 16  # slices that are transposed at once: two bytes of a sum
+_HALF = 32  # lanes of a vector of two bytes
+
+
+@dataclass
+class Slices(RowKernel):
+    """Emits one region: rows of sums by counting; what follows them is any row kernel's."""
+
+    bits: SliceLanes = field(kw_only=True)
+    programs: Programs = field(kw_only=True)
+
+    @classmethod
+    def of(cls, context: Context, region: Region, programs: Programs, steps: int) -> Slices:
+        """Return the emitter of a region."""
+        if region.sum is None:
+            raise TypeError("slices count sums")
+        found = choose_slice_lanes(region.sum, steps)
+        block = choose_pixels(region, found, context.steps_of(region.last.out))
+        return cls(context, region, block, shape=found, bits=found, programs=programs)
+
+    @property
+    def _tiles(self) -> int:
+        return padded(self.output.channels) // LANES
+
+    @property
+    def _parts(self) -> int:
+        return min(self.context.machine.threads, self._tiles)
+
+    @property
+    def _part_tiles(self) -> int:
+        return -(-self._tiles // self._parts)
+
+    @property
+    def _words(self) -> Expr:
+        return self.context.memory.view("arena", "int64")
+
+    def stage_rows(self) -> int:
+        base = -(-self.context.scratch // (8 * WORDS)) * WORDS
+        self.maps = BitMaps(self.context, self.head, self.bits, self.programs.planes, base)
+        self.maps.emit()
+        self.part = Part(self.bits, self.programs, self._part_tiles * LANES)
+        return 8 * (self.maps.end + self._parts * self.part.words)
+
+    def loops(self) -> None:
+        with self.context.parallel(self._parts) as number:  # pooled pixels stay with one thread
+            self.base = bind(i32(self.maps.end) + number * self.part.words)
+            self._place_sums(number)
+            self.first_tile = bind(number * self._part_tiles)
+            self._fill_constants()
+            with loop(self.bits.chunks) as turn:
+                chunk = bind(turn)
+                self._count_all(chunk)
+                with loop(self._part_tiles) as k:
+                    tile = bind(self.first_tile + k)
+                    with when(tile < i32(self._tiles) if self._parts * self._part_tiles != self._tiles else None):
+                        self._tile(tile, chunk)
+
+    def _fill_constants(self) -> None:
+        """Write the vectors that stand in empty places."""
+        for v in range(self.bits.vectors):
+            for place, value in ((ZERO, 0), (ONES, -1)):
+                at = self.base + (v * self.part.set_words + place * WORDS)
+                T.buffer_store(self._words, constant_lanes(value, WORDS, "int64"), [lanes(at, WORDS)])
+
+    def _count_all(self, chunk: Expr) -> None:
+        """Count all outputs of the part over a chunk of lanes, one block of channels after another."""
+        part = self.part
+        with T.serial(0, (part.words - part.counters) // WORDS) as i:
+            at = bind(self.base + part.counters + i * WORDS)
+            T.buffer_store(self._words, constant_lanes(0, WORDS, "int64"), [lanes(at, WORDS)])
+        left = self._tiles * LANES - self.first_tile * LANES
+        with loop(self.programs.channel_blocks) as turn:
+            block = bind(turn)
+            self.maps.vectors(part, self.base, chunk, block)
+            with loop(self.bits.vectors) as v, T.serial(0, tirx.min(i32(part.outputs), left)) as o:
+                inputs = bind(self.base + v * part.set_words)
+                self._program(block, bind(self.first_tile * LANES + o), inputs, self._counter(v, o))
+
+    def _counter(self, v: Expr, output: Expr) -> Expr:
+        """Return the first word of an output's counter."""
+        return bind(self.base + self.part.counters + (v * self.part.outputs + output) * self.part.counter_words)
+
+    def _program(self, block: Expr, output: Expr, inputs: Expr, counter: Expr) -> None:
+        """Emit the interpreter of one output's program."""
+        constants, programs = self.context.constants, self.programs
+        where, starts = constants.program_words(self.head, programs)
+        view = self.context.memory.view("constant", "int64")
+        begin = self.context.memory.view("constant", "int32")
+        entry = block * programs.weight.shape[0] + output + starts.offset // 4
+        at = T.alloc_buffer((1,), "int32")
+        T.buffer_store(at, begin[entry] + i32(where.offset // 8 + 1), [i32(0)])
+        header = T.Bind(view[at[0] - i32(1)])
+        for side, minus in enumerate((True, False)):
+            with T.serial(0, _number(header, side).astype("int32")):
+                head = T.Bind(view[at[0]])
+                count = bind(_number(head, 2).astype("int32"))
+                body = bind(at[0] + 1)
+                carry = bind(inputs.astype("int64") + _number(head, 1))
+                self._add(bind(counter.astype("int64") + _number(head, 0)), carry, body, count, inputs, minus)
+                T.buffer_store(at, body + count * (BLOCK // WORD), [i32(0)])
+
+    def _add(self, counter: Expr, carry: Expr, body: Expr, count: Expr, inputs: Expr, minus: bool) -> None:
+        """Emit one run: blocks of eight inputs are added to three slices in registers."""
+        view = self.context.memory.view("constant", "int64")
+        sums = [Wide("slice", "int64", WORDS) for _ in range(CARRIED)]
+        for k, one in enumerate(sums):
+            one.set(self._words[_vector(counter + tirx.const(k * WORDS, "int64"))])
+        first = bind(inputs.astype("int64"))
+        with T.serial(0, count) as i:
+            words = [T.Bind(view[body + i * (BLOCK // WORD) + k]) for k in range(BLOCK // WORD)]
+            places = [first + _number(word, k) for word in words for k in range(WORD)]
+            taken = [T.Bind(self._words[_vector(place)]) for place in places]
+            out = _block(taken, sums, minus)
+            T.buffer_store(self._words, out, [_vector(carry + (i * WORDS).astype("int64"))])
+        for k, one in enumerate(sums):
+            T.buffer_store(self._words, one.get(), [_vector(counter + tirx.const(k * WORDS, "int64"))])
+
+    def fill(self, tile: Expr, chunk: Expr) -> None:
+        """Bring the counters of 16 outputs into rows of sums, less what they count too much."""
+        n, where = self.bits, self.context.constants.subtracted(self.head, self.programs.planes)
+        too_much = self.context.memory.view("constant", "int32")
+        with T.serial(0, LANES) as q, loop(n.vectors) as v:
+            counter = self._counter(v, (tile - self.first_tile) * LANES + q)
+            less = bind(too_much[i32(where.offset // 4) + tile * LANES + q].astype(self.sum_dtype))
+            to = bind(self.rows_at + q * n.lanes + v * BITS)
+            low = self._halves(counter, 0)
+            high = self._halves(counter, _ROWS) if self.programs.levels > _ROWS else None
+            for i, half in enumerate(low):
+                value = cast(half, self.sum_dtype, _HALF)
+                if high is not None:
+                    value = value + (cast(high[i], "int32", _HALF) << constant_lanes(16, _HALF))
+                value = value - T.Broadcast(less, _HALF)
+                T.buffer_store(self.sums_view, value, [lanes(to + i * _HALF, _HALF)])
+
+    def _halves(self, counter: Expr, first: int) -> list[Expr]:
+        """Return 16 slices of all lanes, as vectors of 32 lanes of two bytes."""
+        arena = self.context.memory.view("arena", "uint8")
+        order = [first + 8 * byte + 7 - i for byte in range(2) for i in range(8)]
+        zeros = wide_held(constant_lanes(0, 64, "uint8"), "uint8", 64)
+        rows = [
+            T.Bind(arena[lanes(bind(counter * 8) + 64 * k, 64)]) if k < self.programs.levels else zeros for k in order
+        ]
+        lane = lanes(i32(0), 64)
+        one = constant_lanes(1, 64)
+        pairs = (lane >> one & constant_lanes(7, 64)) + (lane & one) * constant_lanes(8, 64)
+        index = wide_held(cast(pairs, "int8", 64), "int8", 64)
+        columns = to_lane_major(rows, "uint8")
+        found = [shuffled_bytes(bit_transposed(T.reinterpret("int8x64", column)), index) for column in columns]
+        return [wide_held(T.reinterpret("uint16x32", row), "uint16", _HALF) for row in found]
+
+
+def _number(word: Expr, place: int) -> Expr:
+    """Return one of the four numbers of a word of a program."""
+    shifted = word >> tirx.const(16 * place, "int64") if place else word
+    return shifted & tirx.const(0xFFFF, "int64")
+
+
+def _vector(at: Expr) -> Expr:
+    return tirx.Ramp(at, tirx.const(1, "int64"), WORDS)
+
+
+def _block(x: list[Expr], sums: list[Wide], minus: bool) -> Expr:
+    """Add eight inputs, or their complements, to three slices; return the carry."""
+    t, c0 = _adder(x[0], x[1], x[2], (minus, minus, minus))
+    u, c1 = _adder(x[3], x[4], x[5], (minus, minus, minus))
+    t, c2 = _adder(t, u, x[6], (False, False, minus))
+    s, c3 = _adder(t, x[7], sums[0].get(), (False, minus, False))
+    sums[0].set(s)
+    t, d0 = _adder(c0, c1, c2)
+    s, d1 = _adder(t, c3, sums[1].get())
+    sums[1].set(s)
+    s, carry = _adder(d0, d1, sums[2].get())
+    sums[2].set(s)
+    return carry
+
+
+def _adder(a: Expr, b: Expr, c: Expr, inverted: tuple[bool, bool, bool] = (False, False, False)) -> tuple[Expr, Expr]:
+    """Return sum and carry of three bits, some of which arrive as complements.
+
+    The carry is told from the sum and two of the bits, so that the sum takes the third's register.
+    """
+    total = wide_held(of_three(c, a, b, _table(lambda z, x, y: x ^ y ^ z ^ (sum(inverted) & 1))), "int64", WORDS)
+
+    def carry(x: int, s: int, y: int) -> int:
+        x, y = x ^ inverted[0], y ^ inverted[1]
+        return x & y if x == y else 1 - s
+
+    return total, wide_held(of_three(a, total, b, _table(carry)), "int64", WORDS)
+
+
+def _table(function: Callable[[int, int, int], int]) -> int:
+    return sum(function(i >> 2 & 1, i >> 1 & 1, i & 1) << i for i in range(8))

@@ -1,0 +1,92 @@
+"""Bit slices: spikes of 512 outputs are the bits of a vector, and full adders count those of each weight's digits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from ..context import Context
+from ..geometry import Region, padded
+from ..kernels.rows import comparisons
+from ..kernels.slice_lanes import Phases, channels_of_block, choose_slice_lanes
+from ..kernels.slices import Slices
+from ..sliced import FIRST, STEP, Programs
+from ..strategy import Settings, Site, Strategy
+
+_FEATURES = frozenset({"avx512f", "avx512bw", "avx512vbmi", "gfni"})
+_PLANES = 4  # bits of an input
+_MOST = 2**16 // STEP  # vectors that a program can name
+_FILLED = 0.2  # of the lanes: below, nothing is gained and programs are long
+
+
+class SliceSum(Strategy):
+    """Weights of few digits on large maps, whatever the digits are."""
+
+    name: ClassVar[str] = "slices"
+    rates: ClassVar[Mapping[str, float]] = {
+        "blocks": 1.6,
+        "runs": 2.5,
+        "programs": 8.0,
+        "converted": 35.0,
+        "neuron": 0.25,
+        "staged": 1.2,
+        "kernel": 1500.0,
+    }
+
+    def refuses(self, site: Site) -> str:
+        g = site.sum
+        x = site.region.kernel.ops[0].type_of(0)
+        if not site.machine.features >= _FEATURES:
+            return "the CPU has no 512-bit vectors with byte permutes and bit matrices"
+        if site.region.kernel.ops[0].inputs[0] in site.program.graph.inputs or g.source in site.program.graph.inputs:
+            return "it reads the network's input"
+        if g.constant or g.source.type.clock == "const":
+            return "its sum is constant in time"
+        if x.range[0] < 0 or x.range[1] >= 2**_PLANES:
+            return f"its input has more than {_PLANES} bits"
+        if g.layers is not None or g.input.depth > 1 or g.output.depth > 1:
+            return "its map has depth"
+        if g.groups > 1 or g.bits > 32:
+            return "groups and sums above 32 bits are not counted"
+        if not Phases(g).known:
+            return "its output is narrower than its input, but for the stride"
+        lanes = choose_slice_lanes(g, site.steps)
+        if site.steps * g.output.pixels < _FILLED * lanes.chunks * lanes.lanes:
+            return "its outputs fill too few of 512 lanes"
+        made = self._programs(site)
+        return "" if FIRST + made.inputs + made.carries <= _MOST else "its kernel is too large"
+
+    def features(self, site: Site, settings: Settings) -> Mapping[str, float]:
+        """`blocks`: of eight inputs, added; `runs`: of blocks; `programs`: counters loaded and saved; `converted`:
+        counters brought into rows; `neuron`: comparisons of vectors; `staged`: pieces of bit vectors."""
+        g, made, n = site.sum, self._programs(site), choose_slice_lanes(site.sum, site.steps)
+        vectors, outputs = n.chunks * n.vectors, padded(g.output.channels)
+        pieces = g.input.channels * made.planes * made.taps * n.chunks * site.steps * n.width // n.piece
+        return {
+            "blocks": float(vectors * made.blocks.sum()),
+            "runs": float(vectors * (made.blocks > 0).sum()),
+            "programs": float(vectors * outputs * made.channel_blocks),
+            "converted": float(vectors * outputs * -(-made.levels // 16)),
+            "neuron": float(comparisons(site, n)),
+            "staged": float(pieces),
+            "kernel": 1.0,
+        }
+
+    def emit(self, context: Context, region: Region, settings: Settings) -> None:
+        g = region.sum
+        if g is None:
+            raise TypeError("bit slices begin with a sum")
+        planes = _planes(g.source.type.range[1])
+        made = context.constants.programs(g, channels_of_block(g, planes), planes)
+        Slices.of(context, region, made, context.steps).emit()
+
+    def _programs(self, site: Site) -> Programs:
+        planes = _planes(site.sum.source.type.range[1])
+        return site.constants.programs(site.sum, channels_of_block(site.sum, planes), planes)
+
+
+def _planes(top: int) -> int:
+    return max(1, top.bit_length())
+
+
+STRATEGY = SliceSum
