@@ -14,7 +14,7 @@ from spqc.cost.account import Account, account_of, main_sum
 from spqc.cost.activity import LayerActivity, activity_of
 from spqc.cost.energy import Energy, bit_level, eq31, syops
 from spqc.cost.memory import MemoryForm, memory_forms
-from spqc.cost.operations import LayerOperations, operations_of, total_of
+from spqc.cost.operations import LayerOperations, implied_channel_sparsity, operations_of, total_of
 from spqc.cost.total import total_activity
 from spqc.errors import GraphError, ModelError, UsageError
 from spqc.ir import Graph
@@ -64,6 +64,12 @@ class Analysis:
     notes: tuple[str, ...] = ()
     channel_sparsity: float = 0.0
     spatial_sparsity: float = 0.0
+    factor: float | None = None
+
+    @property
+    def implied_channel_sparsity(self) -> float | None:
+        """S_c with which Eq 30 gives `factor`, at the spatial sparsity given; None where none was asked for."""
+        return None if self.factor is None else implied_channel_sparsity(self.factor, self.spatial_sparsity)
 
     @property
     def total_operations(self) -> LayerOperations:
@@ -82,6 +88,7 @@ class Question:
     program: whether to lower the network for a CPU; None: unless it is fresh and large. clip_bound: c of Eq 5.
     weight_bits: charged for every weight, instead of the model's own.
     channel_sparsity, spatial_sparsity: of masks that are not measured. rate: assumed where no rate is measured.
+    factor: of Eq 30, as papers report one; the channel sparsity that it implies is returned.
     """
 
     x: npt.ArrayLike | None = None
@@ -94,12 +101,16 @@ class Question:
     channel_sparsity: float = 0.0
     spatial_sparsity: float = 0.0
     rate: float | None = None
+    factor: float | None = None
 
     def __post_init__(self) -> None:
         _check_share("channel_sparsity", self.channel_sparsity)
         _check_share("spatial_sparsity", self.spatial_sparsity)
         if self.rate is not None and not 0.0 <= self.rate <= 1.0:
             raise UsageError(f"rate is a share in [0, 1], not {self.rate}")
+        least = 1.0 / (1.0 - self.spatial_sparsity)
+        if self.factor is not None and not self.factor >= least:
+            raise UsageError(f"with these spatial masks the factor is at least {least:.4g}, not {self.factor}")
         if not self.clip_bound < 0.0:
             raise UsageError(f"the clip bound is below 0, not {self.clip_bound}")
         if self.weight_bits is not None and not 1 <= self.weight_bits <= 32:
@@ -140,6 +151,7 @@ def analyze_model(
         tuple(_notes(subject, activity, refusal)),
         question.channel_sparsity,
         question.spatial_sparsity,
+        question.factor,
     )
 
 

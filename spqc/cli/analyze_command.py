@@ -19,6 +19,7 @@ from . import shared
 @click.option("--weight-bits", type=int, metavar="B", help="Bits to charge for a weight, instead of the model's own.")
 @click.option("--channel-sparsity", type=float, default=0.0, show_default=True, help="S_c where no gate is measured.")
 @click.option("--spatial-sparsity", type=float, default=0.0, show_default=True, help="S_p where no mask is measured.")
+@click.option("--factor", type=float, metavar="F", help="A factor of Eq 30: tell the S_c that it implies here.")
 @click.option("--rate", type=float, metavar="R", help="Share of active inputs to assume where none is measured.")
 @click.option("--program/--no-program", default=None, help="Lower it for a CPU, for its memory; a large NAME if asked.")
 @shared.as_json
@@ -34,6 +35,7 @@ def command(
     weight_bits: int | None,
     channel_sparsity: float,
     spatial_sparsity: float,
+    factor: float | None,
     rate: float | None,
     program: bool | None,
     as_json: bool,
@@ -60,6 +62,7 @@ def command(
         weight_bits=weight_bits,
         channel_sparsity=channel_sparsity,
         spatial_sparsity=spatial_sparsity,
+        factor=factor,
         rate=rate,
         program=program,
     )

@@ -56,6 +56,11 @@ class Account:
         return sum(layer.weights for layer in self.layers)
 
     @property
+    def convolution_weights(self) -> int:
+        """Weights without those of dense layers: what the published table of ResNet-19 counts."""
+        return sum(layer.weights for layer in self.layers if layer.kind.startswith("conv"))
+
+    @property
     def neurons(self) -> int:
         return sum(layer.neurons for layer in self.layers)
 

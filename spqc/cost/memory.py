@@ -18,11 +18,15 @@ _SPIKE_BITS, _BUFFER_BITS = 1, 8
 
 @dataclass(frozen=True)
 class Footprint:
-    """What a network takes, in bits: weights, stored membranes, and what passes between layers."""
+    """What a network takes, in bits: weights, stored membranes, and what passes between layers.
+
+    convolution_bits: those of the weights that belong to convolutions.
+    """
 
     weight_bits: int
     state_bits: int
     buffer_bits: int
+    convolution_bits: int = 0
 
     @property
     def bits(self) -> int:
@@ -36,6 +40,10 @@ class Footprint:
     @property
     def weight_mb(self) -> float:
         return self.weight_bits / 8e6
+
+    @property
+    def convolution_mb(self) -> float:
+        return self.convolution_bits / 8e6
 
     @property
     def state_mb(self) -> float:
@@ -66,12 +74,20 @@ def memory_forms(account: Account, weight_bits: int | None = None) -> tuple[Memo
     Every weight is charged `weight_bits`, or the layer's own width, where the classifier counts like the rest.
     """
     weights, neurons = _weight_bits(account, weight_bits), account.neurons
-    floats = FLOAT_BITS * account.weights, FLOAT_BITS * neurons
-    published = Footprint(*floats, FLOAT_BITS * neurons)
-    lean = Footprint(weights, account.state_bits, _SPIKE_BITS * neurons)
+    convolutions = _weight_bits(account, weight_bits, "conv")
+
+    def floats(buffer_bits: int) -> Footprint:
+        return Footprint(
+            FLOAT_BITS * account.weights, FLOAT_BITS * neurons, buffer_bits, FLOAT_BITS * account.convolution_weights
+        )
+
+    def quantised(buffer_bits: int) -> Footprint:
+        return Footprint(weights, account.state_bits, buffer_bits, convolutions)
+
+    published, lean = floats(FLOAT_BITS * neurons), quantised(_SPIKE_BITS * neurons)
     return (
-        MemoryForm("literal", Footprint(*floats, _SPIKE_BITS * neurons), lean),
-        MemoryForm("published", published, Footprint(weights, account.state_bits, _BUFFER_BITS * neurons)),
+        MemoryForm("literal", floats(_SPIKE_BITS * neurons), lean),
+        MemoryForm("published", published, quantised(_BUFFER_BITS * neurons)),
         MemoryForm("fused", published, lean),
     )
 
@@ -82,8 +98,10 @@ def ratio_bounds(weight_bits: int, state_bits: int = 2) -> tuple[float, float]:
     return min(ends), max(ends)
 
 
-def _weight_bits(account: Account, weight_bits: int | None) -> int:
+def _weight_bits(account: Account, weight_bits: int | None, kind: str = "") -> int:
+    """Return the bits of the weights of all layers whose kind begins so."""
+    layers = [layer for layer in account.layers if layer.kind.startswith(kind)]
     if weight_bits is not None:
-        return weight_bits * account.weights
+        return weight_bits * sum(layer.weights for layer in layers)
     common = account.weight_bits
-    return sum(layer.weights * (layer.weight_bits if layer.neurons else common) for layer in account.layers)
+    return sum(layer.weights * (layer.weight_bits if layer.neurons else common) for layer in layers)

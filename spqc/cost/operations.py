@@ -119,5 +119,5 @@ def flops_factor(channel_sparsity: float, spatial_sparsity: float) -> float:
 
 
 def implied_channel_sparsity(factor: float, spatial_sparsity: float = 0.35) -> float:
-    """Return the S_c with which Eq 30 gives a factor, at a spatial sparsity S_p."""
+    """Return the S_c with which Eq 30 gives a factor, at a spatial sparsity S_p; below 0 where S_p alone gives more."""
     return 1.0 - 1.0 / (factor * (1.0 - spatial_sparsity))

@@ -130,6 +130,9 @@ def _show_operations(found: Analysis) -> None:
         rows.append(("channel gates", f"{total.gate:,}", ""))
     rows.append(("membrane updates", f"{total.membrane:,}", ""))
     show_table(("operations of one inference", "MACs", "fewer"), rows, ("MACs", "fewer"))
+    if found.factor is not None:
+        implied = f"S_c = {found.implied_channel_sparsity:.3f} at S_p = {found.spatial_sparsity:g}"
+        console().print(f"  a factor of {found.factor:g} in Eq 30 implies {implied}", markup=False)
 
 
 def _show_energy(found: Analysis) -> None:

@@ -12,13 +12,19 @@ from spqc.errors import OutputError, UsageError
 
 
 class Progress:
-    """The bar and the logs of one stage; a process that is not the first shows and writes nothing."""
+    """The bar and the logs of one stage; a process that is not the first shows and writes nothing.
+
+    Where stderr is no terminal, a line after every epoch stands for the bar.
+    """
 
     def __init__(self, stage: str, batches: int, done: int, logs: Logs, *, shown: bool) -> None:
         self.stage, self.logs = stage, logs
+        moving = sys.stderr.isatty()
+        self.lines = shown and not moving
         self.bar = tqdm(
-            total=batches, initial=done, desc=stage, unit="batch", file=sys.stderr, disable=not shown, mininterval=0.5
-        )
+            total=batches, initial=done, desc=stage, unit="batch", file=sys.stderr, disable=not (shown and moving),
+            mininterval=0.5,
+        )  # fmt: skip
 
     def batch(self, step: int, loss: float | None, rate: float) -> None:
         """Count one batch; the loss is None where nobody wants it."""
@@ -29,7 +35,10 @@ class Progress:
 
     def epoch(self, step: int, epoch: int, measured: str, score: float, more: dict[str, float]) -> None:
         """Show what was measured after an epoch."""
-        self.bar.set_postfix_str(f"epoch {epoch}, {measured} {score:.4f}")
+        told = f"epoch {epoch}, {measured} {score:.4f}"
+        self.bar.set_postfix_str(told)
+        if self.lines:
+            print(f"{self.stage}: {told}", file=sys.stderr, flush=True)
         self.logs.write(f"{self.stage}/{measured}", score, step)
         for name, value in more.items():
             self.logs.write(f"{self.stage}/{name}", value, step)

@@ -88,7 +88,7 @@ def train(
     named = source.parse(data or recipes.default_data(name))
     chosen = {**(options or {}), **_given(epochs=epochs, batch=batch)}
     top = {"seed": seed, "device": _device(device), "amp": amp, "processes": processes.count()}
-    wanted = settings.resolve(name, named.text, preset, chosen, **top)
+    wanted = settings.resolve(name, named.text, preset, chosen, steps_of_data="steps" in named.options, **top)
     with _one_thread(), processes.joined(device) as (together, own_device):
         splits, facts = source.open_splits(named, wanted, None if root is None else Path(root))
         network = models.create(name, **settings.network_options(wanted, facts)).to(own_device)

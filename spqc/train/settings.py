@@ -42,10 +42,13 @@ class Settings:
 RECIPE_NAMES = frozenset(f.name for f in dataclasses.fields(Recipe)) - {"network", "source"}
 
 
-def resolve(model: str, data: str, preset: str | None, chosen: Mapping[str, Any], **top: Any) -> Settings:
+def resolve(
+    model: str, data: str, preset: str | None, chosen: Mapping[str, Any], *, steps_of_data: bool = False, **top: Any
+) -> Settings:
     """Return the settings of a model on a data set: the recipe, the preset over it, and what was chosen over both.
 
     chosen: recipe fields and network options by name; `LAYER.key` overrides `key` of one layer's specification.
+    steps_of_data: the number of frames was chosen with the data set, so that the recipe's steps do not count.
     Raises UsageError for an unknown name or a wrong value.
     """
     row = recipes.row(model, data)
@@ -56,7 +59,8 @@ def resolve(model: str, data: str, preset: str | None, chosen: Mapping[str, Any]
         recipe = dataclasses.replace(row.recipe, **{**words.recipe, **own["recipe"]}, network={})
     except TypeError as error:
         raise UsageError(f"a value of the recipe has the wrong kind: {error}") from None
-    network = {**row.recipe.network, **words.network, **own["network"]}
+    usual = {key: value for key, value in row.recipe.network.items() if key != "steps" or not steps_of_data}
+    network = {**usual, **words.network, **own["network"]}
     return Settings(model, data, preset, flow=words.flow, network=network, recipe=recipe, **top)
 
 

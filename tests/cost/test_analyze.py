@@ -31,6 +31,23 @@ def test_a_graph_by_hand() -> None:
     assert found.total_activity is not None and found.total_activity.spike_rate == 3 / 96
 
 
+def test_a_published_factor_implies_how_many_channels_were_shut() -> None:
+    found = api.analyze(hand(), x=frames(), factor=5.0, spatial_sparsity=0.35)
+    assert found.implied_channel_sparsity == pytest.approx(1 - 1 / (5.0 * 0.65), abs=1e-12)
+    assert api.analyze(hand(), x=frames()).implied_channel_sparsity is None
+    with pytest.raises(UsageError, match=r"at least 1\.538"):
+        api.analyze(hand(), factor=1.2, spatial_sparsity=0.35)
+
+
+def test_the_weights_of_convolutions_are_told_apart() -> None:
+    literal, published, fused = api.analyze("resnet19", ("weight_bits=4", "steps=2"), program=False).memory
+    for form in (literal, published, fused):
+        assert round(form.baseline.convolution_mb, 3) == 49.945 and round(form.quantised.convolution_mb, 3) == 6.243
+        assert form.baseline.convolution_bits < form.baseline.weight_bits
+    hand_net = api.analyze(hand(), x=frames())
+    assert hand_net.account.convolution_weights == 18 and hand_net.account.weights == 58
+
+
 def test_an_artifact_agrees_with_its_model() -> None:
     net = small(spatial_mask=0.35, channel_gate=True)
     x = np.random.default_rng(0).integers(0, 2, (4, 3, 2, 6, 6)).astype(np.uint8)

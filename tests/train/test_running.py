@@ -44,6 +44,14 @@ def test_half_precision_trains_master_weights_and_evaluates_exactly(tmp_path: Pa
     assert spqc.verify(str(tmp_path / "half.pt"), target="reference", samples=4).equal
 
 
+def test_without_a_terminal_a_line_is_printed_an_epoch(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(tmp_path / "net.pt", epochs=2)
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.partition(",")[0] for line in lines] == ["training: epoch 1", "training: epoch 2"]
+
+
 def test_processes_that_read_the_data_change_nothing(tmp_path: Path) -> None:
     run(tmp_path / "alone.pt", options={"augment": "shift"})
     run(tmp_path / "helped.pt", options={"augment": "shift"}, workers=2)

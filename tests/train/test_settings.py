@@ -64,6 +64,12 @@ def test_set_goes_over_the_preset_which_goes_over_the_recipe() -> None:
     assert found.recipe.learning_rate == 0.5 and found.recipe.batch == 24
 
 
+def test_frames_chosen_with_the_data_go_over_the_steps_of_the_recipe() -> None:
+    assert settings.resolve("vgg9", "synthetic-events", None, {}).network["steps"] == 10
+    found = settings.resolve("vgg9", "synthetic-events{steps=3}", None, {}, steps_of_data=True)
+    assert "steps" not in found.network and found.network["weight_bits"] == 2
+
+
 def test_a_layer_is_overridden_by_its_name() -> None:
     chosen = settings.read_assignments(("features.0.weight_bits=8", "classifier.weight_bits=4", "weight-bits=2"))
     found = settings.resolve("digits", "digits", "quant", chosen)
