@@ -63,8 +63,9 @@ class Digits:
 
 def decompose(weight: Integers) -> tuple[Digits, ...]:
     """Return the fewest digits whose alphabets and tables fit bytes; empty where no way that is tried does."""
-    for way in _ways(weight):
-        digits = [Digits(way, part, _alphabet(way.values(weight, part))) for part in range(way.count)]
+    distinct = np.unique(weight)  # a way splits each weight by itself: equal ones alike
+    for way in _ways(distinct):
+        digits = [Digits(way, part, _alphabet(way.values(distinct, part))) for part in range(way.count)]
         found = tuple(d for d in digits if len(d.alphabet) > 1) or tuple(digits[:1])
         if all(len(d.alphabet) <= LETTERS and GROUP * max(map(abs, d.alphabet)) <= _TOP for d in found):
             return found
