@@ -68,42 +68,50 @@ class LookUp(RowKernel):
         return self.indexes.end
 
     def fill(self, tile: Expr, chunk: Expr) -> None:
+        """Emit the sums of 16 channels: one stretch of groups for all of them, so that its index bytes stay near."""
         n = self.plan.lanes
-        with loop(LANES // n.outputs) as block, loop(n.windows) as window:
-            self._accumulate_block(tile, block, chunk, window)
+        with loop(n.windows) as window:
+            window = bind(window)
+            self._clear_rows(window)
+            for part, digits in enumerate(self.plan.digits):
+                for plane in range(self.plan.planes):
+                    start = self.indexes.tiles + plane * n.tiles_bytes
+                    start = bind(i32(start) + (chunk * n.windows + window) * n.tile_window)
+                    self._pass(part, digits.shift + plane, tile, window, start)
 
-    def _accumulate_block(self, tile: Expr, block: Expr, chunk: Expr, window: Expr) -> None:
-        """Sum `outputs` channels over one window of lanes into memory."""
+    def _clear_rows(self, window: Expr) -> None:
         n, size = self.plan.lanes, self.plan.lanes.vector
-        window = bind(window)
-        first = bind(self.rows_at + block * (n.outputs * n.lanes) + window * (n.vectors * size))
-        targets = [first + (q * n.lanes + v * size) for q in range(n.outputs) for v in range(n.vectors)]
-        for at in targets:
+        with T.serial(0, LANES) as row, T.serial(0, n.vectors) as v:
+            at = self.rows_at + row * n.lanes + (window * n.vectors + v) * size
             T.buffer_store(self.sums_view, constant_lanes(0, size, self.sum_dtype), [lanes(at, size)])
-        for part, digits in enumerate(self.plan.digits):
-            for plane in range(self.plan.planes):
-                start = self.indexes.tiles + plane * n.tiles_bytes
-                start = bind(i32(start) + (chunk * n.windows + window) * n.tile_window)
-                self._pass(part, digits.shift + plane, bind(tile * (LANES // n.outputs) + block), start, targets)
 
-    def _pass(self, part: int, shift: int, block: Expr, start: Expr, targets: list[Expr]) -> None:
+    def _pass(self, part: int, shift: int, tile: Expr, window: Expr, start: Expr) -> None:
         """Sum one digit of the weights over one bit of the inputs, and add it, shifted, to the sums."""
-        n, size = self.plan.lanes, self.plan.lanes.vector
+        n = self.plan.lanes
         groups, period = self.plan.groups, self.plan.periods[part]
-        with loop(-(-groups // period)) as turn:
-            sums = [Wide("acc", "int8", size) for _ in targets]
-            for one in sums:
-                one.set(constant_lanes(0, size, "int8"))
-            count = tirx.min(i32(period), groups - turn * period) if groups % period else i32(period)
-            with T.serial(0, count) as k:
-                group = bind(turn * period + k)
-                self._look_up(part, block, group, bind(start + group * (n.tile_slot // n.rows)), sums)
-            for at, one in zip(targets, sums, strict=True):
-                signed = cast(one.get(), "int32" if self.sum_dtype == "int32" else "int16", size)
-                wide = cast(signed, self.sum_dtype, size)
-                if shift:
-                    wide = wide << constant_lanes(shift, size, self.sum_dtype)
-                T.buffer_store(self.sums_view, self.sums_view[lanes(at, size)] + wide, [lanes(at, size)])
+        blocks = LANES // n.outputs
+        with loop(-(-groups // period)) as turn, loop(blocks) as block:
+            first = bind(turn * period)
+            count = tirx.min(i32(period), groups - first) if groups % period else i32(period)
+            at = bind(self.rows_at + block * (n.outputs * n.lanes) + window * (n.vectors * n.vector))
+            self._sum_stretch(part, shift, bind(tile * blocks + block), first, bind(count), start, at)
+
+    def _sum_stretch(self, part: int, shift: int, block: Expr, first: Expr, count: Expr, start: Expr, at: Expr) -> None:
+        """Sum `count` groups in bytes, for `outputs` channels, and add the widened sums to their rows."""
+        n, size = self.plan.lanes, self.plan.lanes.vector
+        targets = [at + (q * n.lanes + v * size) for q in range(n.outputs) for v in range(n.vectors)]
+        sums = [Wide("acc", "int8", size) for _ in targets]
+        for one in sums:
+            one.set(constant_lanes(0, size, "int8"))
+        with T.serial(0, count) as k:
+            group = bind(first + k)
+            self._look_up(part, block, group, bind(start + group * (n.tile_slot // n.rows)), sums)
+        for target, one in zip(targets, sums, strict=True):
+            signed = cast(one.get(), "int32" if self.sum_dtype == "int32" else "int16", size)
+            wide = cast(signed, self.sum_dtype, size)
+            if shift:
+                wide = wide << constant_lanes(shift, size, self.sum_dtype)
+            T.buffer_store(self.sums_view, self.sums_view[lanes(target, size)] + wide, [lanes(target, size)])
 
     def _look_up(self, part: int, block: Expr, group: Expr, at: Expr, sums: list[Wide]) -> None:
         """Add what one group of channels gives to every accumulator."""
