@@ -37,7 +37,8 @@ class Arrangement:
     `bits`: [tile][word][plane][lane], 32 inputs a word, from ternary weights: those added, then those subtracted;
     `table`: [tile][row * k][lane] from RxKxC; `vector`: [padded channel];
     `codes`: digit `part` of the weights as codes, [tile of `group` outputs][K][output][code], K as `in_order` says for
-    groups of `inputs` channels; `pieces`: what each code adds to a look-up table, [code's place][code][2**inputs];
+    groups of `inputs` channels; each times `fill`, if any; `pieces`: what each code adds to a look-up table,
+    [code's place][code][2**inputs];
     `limits`: thresholds to permute, vectors for `group` of `channels` outputs (see limits.py);
     `programs`: programs of full adders for blocks of `group` channels, `split` bits of an input and `part` slices (see
     sliced.py); `starts`: the first word of each; `subtracted`: what each output's slices count too much;
@@ -138,7 +139,8 @@ def _arranged(a: Arrangement, array: Integers) -> npt.NDArray[Any]:
 def _codes(a: Arrangement, weight: Integers) -> Integers:
     values = _pad(Way(*a.way).values(weight, a.part), 0, a.lanes)
     codes = codes_of(in_order(values, a.kernel, a.rows_inside, a.inputs), a.alphabet, a.split)
-    return codes.reshape(-1, a.group, *codes.shape[1:]).transpose(0, 2, 1, 3)
+    places: Integers = codes.reshape(-1, a.group, *codes.shape[1:]).transpose(0, 2, 1, 3) * max(1, a.fill)
+    return places
 
 
 def _bit_planes(a: Arrangement, array: Integers) -> npt.NDArray[np.uint32]:

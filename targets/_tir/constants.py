@@ -172,17 +172,16 @@ class Constants:
         values = (d.way.values(weight, d.part) for d in self.digits(g.weight))
         return tuple(flush_period(in_order(v, g.kernel, rows_inside, inputs)) for v in values)
 
-    def codes(
-        self, g: WeightedSum, part: int, *, outputs: int, rows_inside: bool, split: int, inputs: int
-    ) -> Arrangement:
-        """Place one digit of a weight as codes of `split` channels, of `inputs` a look-up, for tiles of `outputs`."""
+    def codes(self, g: WeightedSum, part: int, *, outputs: int, rows_inside: bool, inputs: int) -> Arrangement:
+        """Place one digit of a weight as codes of neighbours, `inputs` channels a look-up, for tiles of `outputs`."""
         digits = self.digits(g.weight)[part]
+        split = digits.split(inputs)
         groups = -(-g.input.channels // inputs) * g.kernel[0] * g.kernel[1]
         count = padded(g.output.channels) * groups * (inputs // split)
         return self._place(
             g.weight.name,
             "codes",
-            "int16" if len(digits.alphabet) ** split > 256 else "uint8",
+            "int16",
             count,
             kernel=g.kernel,
             channels=g.input.channels,
@@ -193,11 +192,13 @@ class Constants:
             alphabet=digits.alphabet,
             split=split,
             inputs=inputs,
+            fill=2**inputs,  # where a piece begins
         )
 
-    def pieces(self, g: WeightedSum, part: int, split: int, inputs: int) -> Arrangement:
+    def pieces(self, g: WeightedSum, part: int, inputs: int) -> Arrangement:
         """Place the tables that the codes of one digit choose from."""
         digits = self.digits(g.weight)[part]
+        split = digits.split(inputs)
         count = inputs // split * len(digits.alphabet) ** split * 2**inputs
         shape = {"part": digits.part, "alphabet": digits.alphabet, "split": split, "inputs": inputs}
         return self._place(g.weight.name, "pieces", "int8", count, **shape)

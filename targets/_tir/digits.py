@@ -50,13 +50,13 @@ class Digits:
     def shift(self) -> int:
         return self.part * self.way.bits
 
-    def split(self, whole: bool, group: int = GROUP) -> int:
-        """Return how many neighbouring channels share one code: as many as a byte counts, or `whole` groups.
+    def split(self, group: int = GROUP) -> int:
+        """Return how many neighbouring channels share one code: all of a group where it has at most 1024 tables.
 
-        Tables of whole groups need no additions, but 729 of 64 bytes (46 KiB) already fill a first-level cache.
+        Three letters need 729 tables of 64 bytes: they fill a first-level cache, and are still faster than to add two.
         """
         letters = len(self.alphabet)
-        if whole and letters**group <= 1024:
+        if letters**group <= 1024:
             return group
         return max(n for n in range(2, group) if group % n == 0 and letters**n <= 256)
 

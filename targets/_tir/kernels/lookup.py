@@ -118,35 +118,30 @@ class LookUp(RowKernel):
         n, size = self.plan.lanes, self.plan.lanes.vector
         arena = self.context.memory.view("arena", "uint8")
         index = [T.Bind(arena[lanes(at + v * size, size)]) for v in range(n.vectors)]
-        split, inputs = self._split(part), n.permute.inputs
+        inputs = n.permute.inputs
         where = self.context.constants.codes(
-            self.head, part, outputs=n.outputs, rows_inside=n.rows_inside, split=split, inputs=inputs
+            self.head, part, outputs=n.outputs, rows_inside=n.rows_inside, inputs=inputs
         )
-        count = inputs // split
+        count = inputs // where.split
         start = where.offset // itemsize(where.dtype)
         first = (block * self.plan.groups + group) * (n.outputs * count)
         for q in range(n.outputs):
-            table = self._table(part, where.dtype, [start + first + (q * count + i) for i in range(count)])
+            table = self._table(part, [start + first + (q * count + i) for i in range(count)])
             for v in range(n.vectors):
                 one = sums[q * n.vectors + v]
                 one.set(one.get() + look_up(table, index[v], size))
 
-    def _split(self, part: int) -> int:
-        """Whole tables where few look-ups share the work of adding one from pieces, or where they are small."""
-        n = self.plan.lanes
-        return self.plan.digits[part].split(n.vectors <= 2 or n.permute.inputs < 6, n.permute.inputs)
-
-    def _table(self, part: int, dtype: str, codes: list[Expr]) -> Expr:
+    def _table(self, part: int, codes: list[Expr]) -> Expr:
         """Return the partial sums of one output's weights: the sum of what each of its codes adds."""
         n = self.plan.lanes
         entries = 2**n.permute.inputs
-        where = self.context.constants.pieces(self.head, part, self._split(part), n.permute.inputs)
-        pieces, words = (self.context.memory.view("constant", view) for view in ("int8", dtype.removeprefix("u")))
+        where = self.context.constants.pieces(self.head, part, n.permute.inputs)
+        pieces, words = (self.context.memory.view("constant", view) for view in ("int8", "int16"))
         size = where.bytes // len(codes)
         found = None
         for i, at in enumerate(codes):
-            code = words[at].astype(dtype).astype("int32")
-            piece = pieces[lanes(i32(where.offset + i * size) + code * entries, entries)]
+            begin = words[at].astype("uint16").astype("int32")
+            piece = pieces[lanes(i32(where.offset + i * size) + begin, entries)]
             found = piece if found is None else found + piece
         table = wide_held(found, "int8", entries)
         return wide_held(repeated(table, entries, n.vector // entries), "int8", n.vector)

@@ -25,7 +25,7 @@ class LookUpSum(Strategy):
     name: ClassVar[str] = "lookup"
     rates: ClassVar[Mapping[str, float]] = {
         "lookup": 0.125,
-        "flush": 1.5,
+        "flush": 0.75,
         "neuron": 0.3,
         "staged": 1.5,
         "kernel": 1500.0,
@@ -51,18 +51,19 @@ class LookUpSum(Strategy):
         return ""
 
     def features(self, site: Site, settings: Settings) -> Mapping[str, float]:
-        """`lookup`: vectors looked up; `flush`: accumulators widened; `neuron`: comparisons of
+        """`lookup`: vectors looked up, or loaded as tables; `flush`: accumulators widened; `neuron`: comparisons of
         vectors; `staged`: rows of index bytes copied."""
         g = site.sum
         plan = _plan(site.region, g, site.machine, site.constants, site.program.steps)
         n = plan.lanes
         tiles = padded(g.output.channels) // LANES
         passes = tiles * LANES * n.chunks * n.windows * plan.planes
-        turns = passes * len(plan.digits) * plan.groups
+        inputs = n.permute.inputs
+        turns = sum(n.vectors + inputs // digits.split(inputs) for digits in plan.digits)  # look-ups, pieces of tables
         flushes = passes * sum(math.ceil(plan.groups / period) for period in plan.periods)
         rows = n.slots * plan.planes * site.program.steps * (g.output.height + n.rows - 1)
         return {
-            "lookup": float(turns * (n.vectors + 1)),
+            "lookup": float(passes * plan.groups * turns),
             "flush": float(flushes * n.vectors),
             "neuron": float(comparisons(site, n)),
             "staged": float(rows),
