@@ -24,13 +24,12 @@ class SliceSum(Strategy):
 
     name: ClassVar[str] = "slices"
     rates: ClassVar[Mapping[str, float]] = {
-        "blocks": 1.6,
-        "runs": 2.5,
-        "programs": 8.0,
-        "converted": 35.0,
-        "neuron": 0.25,
-        "staged": 1.2,
-        "kernel": 1500.0,
+        "blocks": 1.75,
+        "runs": 2.6,
+        "converted": 43.0,
+        "neuron": 0.1,
+        "staged": 0.22,
+        "kernel": 1300.0,
     }
 
     def refuses(self, site: Site) -> str:
@@ -57,7 +56,7 @@ class SliceSum(Strategy):
         return "" if FIRST + made.inputs + made.carries <= _MOST else "its kernel is too large"
 
     def features(self, site: Site, settings: Settings) -> Mapping[str, float]:
-        """`blocks`: of eight inputs, added; `runs`: of blocks; `programs`: counters loaded and saved; `converted`:
+        """`blocks`: of eight inputs, added; `runs`: of blocks, with their slices loaded and saved; `converted`:
         counters brought into rows; `neuron`: comparisons of vectors; `staged`: pieces of bit vectors."""
         g, made, n = site.sum, self._programs(site), choose_slice_lanes(site.sum, site.steps)
         vectors, outputs = n.chunks * n.vectors, padded(g.output.channels)
@@ -65,7 +64,6 @@ class SliceSum(Strategy):
         return {
             "blocks": float(vectors * made.blocks.sum()),
             "runs": float(vectors * (made.blocks > 0).sum()),
-            "programs": float(vectors * outputs * made.channel_blocks),
             "converted": float(vectors * outputs * -(-made.levels // 16)),
             "neuron": float(comparisons(site, n)),
             "staged": float(pieces),
