@@ -119,9 +119,8 @@ def _finish(session: Session, splits: Splits) -> TrainReport:
     together.align(network)
     if files is not None and together.first:
         checkpoint.save(network, files.out)
-        files.state.unlink(missing_ok=True)
     best = files is not None and session.best_epoch > 0
-    return TrainReport(
+    report = TrainReport(
         name=wanted.model,
         data=wanted.data,
         preset=wanted.preset,
@@ -138,6 +137,9 @@ def _finish(session: Session, splits: Splits) -> TrainReport:
         best_path=str(files.best) if files and best else None,
         first=together.first,
     )
+    if files is not None and together.first:
+        files.state.unlink(missing_ok=True)  # last, so that a training killed while it is measured can be resumed
+    return report
 
 
 def _resumed(wanted: Settings, files: Files | None, resume: bool) -> state.Snapshot | None:

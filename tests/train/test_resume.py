@@ -18,7 +18,8 @@ from spqc.errors import ModelError, UsageError
 torch = pytest.importorskip("torch")
 pytest.importorskip("sklearn")
 
-from spqc.train import loop, state, tasks, train  # noqa: E402  (torch must be there)
+import spqc.train.run as finishing  # noqa: E402  (torch must be there)
+from spqc.train import loop, state, tasks, train  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
 SMALL = {"width": 3, "batch": 200, "augment": "shift"}
@@ -76,6 +77,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (loop.checkpoint, "save", 1),  # before the best checkpoint is written
         (state, "write_atomic", 9),  # while the state is saved
         (loop._Loop, "_update", 13),  # inside the second epoch
+        (finishing, "layer_reports", 1),  # when the weights are written, and the network is measured
     ],
 )
 def test_an_interruption_changes_nothing(
