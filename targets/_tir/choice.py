@@ -60,7 +60,7 @@ def site(
     source = found.kernel.ops[0].inputs[0]
     chances = advice.chances.get(source.name)
     density = assumed(program.graph, source) if chances is None else measured(chances)
-    return Site(program, found, machine, constants, density, rates_for(machine.cpu, advice))
+    return Site(program, found, machine, constants, density, rates_for(machine, advice))
 
 
 def choose(site: Site, wanted: str = AUTO, advice: Advice = _NO_ADVICE) -> Choice:

@@ -9,7 +9,9 @@ from spqc.ir.program import LANES
 
 from ..geometry import Map, padded
 
-_REGISTERS = 24  # accumulators; the rest hold weights and inputs
+_REGISTERS = 24  # accumulators of LANES 32-bit sums, of the 32 of AVX-512; the rest hold weights and inputs
+_ROOM = 28  # for accumulators and weights, in the 32 registers of AVX-512
+_FEWER = 10  # the same in vectors, of the 16 registers of other CPUs: with 14 LLVM spills
 _COMPARISONS = 640  # in straight code: 24 neurons of 25 thresholds; more only makes compiling slow
 
 
@@ -26,13 +28,21 @@ class Block:
         return self.tiles * self.pixels * self.steps
 
 
-def choose_block(output: Map, steps: int, thresholds: int = 1) -> Block:
+def budget(features: frozenset[str], bits: int = 32) -> int:
+    """Return how many accumulators and weights of LANES elements of so many bits stay in registers."""
+    if "avx512f" in features:
+        return _ROOM
+    width = 256 if "avx2" in features else 128
+    return max(2, _FEWER * width // (LANES * bits))
+
+
+def choose_block(output: Map, steps: int, thresholds: int = 1, room: int = _ROOM) -> Block:
     """Return the block with the least cost: vector loads and wasted columns a useful multiply-accumulate."""
-    return min(blocks(output, steps, thresholds), key=lambda block: (_cost(block, output), -block.accumulators))
+    return min(blocks(output, steps, thresholds, room), key=lambda block: (_cost(block, output), -block.accumulators))
 
 
-def blocks(output: Map, steps: int, thresholds: int = 1) -> list[Block]:
-    """Return every block that fits the registers."""
+def blocks(output: Map, steps: int, thresholds: int = 1, room: int = _ROOM) -> list[Block]:
+    """Return every block that fits the registers: accumulators, and the weights of a row."""
     registers = max(4, min(_REGISTERS, _COMPARISONS // thresholds))
     all_tiles = padded(output.channels) // LANES
     return [
@@ -40,7 +50,7 @@ def blocks(output: Map, steps: int, thresholds: int = 1) -> list[Block]:
         for tiles in _divisors(all_tiles, 4)
         for window in _divisors(steps, registers)
         for pixels in range(1, min(output.width, registers) + 1)
-        if tiles * pixels * window <= registers
+        if tiles * pixels * window <= min(registers, room - tiles)
     ]
 
 

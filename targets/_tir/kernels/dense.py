@@ -16,13 +16,14 @@ from spqc.ir.ops import Automaton, MaxPool, SumPool
 from spqc.ir.program import LANES
 
 from ..automaton import Fired, work
-from ..context import Context
+from ..context import Context, Machine
 from ..geometry import Map, Region, map_of, padded
 from ..memory import Place
 from ..states import load_state, store_state
 from ..tail import Spot, Tail
 from ..vector import Expr, Registers, all_of, bind, broadcast, cast, constant, i32, loop, or_lanes, store, when
-from .blocks import Block, choose_block
+from .accumulate import Accumulation
+from .blocks import Block, budget, choose_block
 from .product import Product, choose
 from .stage import Staged, stage
 
@@ -51,7 +52,8 @@ class Dense:
         self.output = g.output if g is not None else map_of(self.region.tail[0].outputs[0])
         self.steps = self.context.steps_of(self.region.last.out)
         steps = 1 if self.once else self.steps
-        self.block = self.wanted or choose_block(self.output, steps, thresholds(self.region))
+        space = room(self.context.machine, self.product)
+        self.block = self.wanted or choose_block(self.output, steps, thresholds(self.region), space)
         self.tail = Tail(self.context, self.region.tail, self.dtype)
         self.target = self._target()
         self.staged = self.stage_input()
@@ -160,25 +162,8 @@ class Dense:
     def _accumulate(self, sums: Registers, part: int, tile: Expr, y: Expr, x: Expr, first: Expr) -> None:
         """Emit the loops over the kernel and the input channels that add one part of the weights into the sums."""
         g, product, staged = self.region.sum, self.product, self.staged
-        if g is None or product is None or staged is None:
-            return
-        b = self.block
-        where = product.arrange(self.context.constants, g, b.tiles * LANES, staged.channels, part)
-        item = {"int8": 1, "int16": 2, "int32": 4}[where.dtype]
-        vectors = g.kernel[1] * (staged.channels // product.group)
-        start = where.offset // (LANES * product.group * item)
-        top = bind(staged.top(g, y))
-        with loop(g.kernel[0]) as ky, loop(vectors) as k:
-            below = staged.below(g, ky)
-            row = bind(i32(start) + ((tile * g.kernel[0] + ky) * vectors + k) * b.tiles)
-            weights = [product.weight(self.context, row + o) for o in range(b.tiles)]
-            for p in range(b.pixels):
-                for t in range(b.steps):
-                    at = staged.row(first + t, top + below, (x + p) * g.stride[1], product.group) + k
-                    activation = product.activation(self.context, at)
-                    for o in range(b.tiles):
-                        i = (o * b.pixels + p) * b.steps + t
-                        sums[i] = product.accumulate(sums[i], activation, weights[o])
+        if g is not None and product is not None and staged is not None:
+            Accumulation(self.context, g, product, staged, self.block, part).emit(sums, tile, y, x, first)
 
     def _open(self, tile: Expr, first: Expr) -> Expr | None:
         """Return the condition that a gate lets any channel of the tile through in this window; None without a skip."""
@@ -279,6 +264,11 @@ class Dense:
         with when(self._pooled_inside(y, x, target.map)):
             at = bind(self._pooled(y, x, target.map))
             target.store(i32(0), at, channel, target.load_word(at, channel) | word)
+
+
+def room(machine: Machine, product: Product | None) -> int:
+    """Return how many accumulators and weights of a product stay in registers."""
+    return budget(machine.features, 16 if product is not None and product.narrow else 32)
 
 
 def thresholds(region: Region) -> int:

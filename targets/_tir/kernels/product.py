@@ -1,34 +1,44 @@
 """How a weighted sum multiplies and adds: the inner step of the dense kernel, and the rule that chooses it.
 
-The rule, in order: `dot` where the CPU has 512-bit byte dot products, weights fit two bytes and sums int32; else
-`portable`. Weights of one byte take `dot` one pass, wider ones two (high bytes, a shift, low bytes).
+The rule, in order: `dot` where the CPU has byte dot products (of 512 bits, or of 256), weights fit two bytes and sums
+int32; `pairs` (AVX2, SSSE3) or else `words` where weights are bytes and enough of their products fit 16 bits together;
+else `portable`. Weights of one byte take `dot` one pass, wider ones two (high bytes, a shift, low bytes).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 from tvm import tirx
 from tvm.tirx.script import builder as T
+
+from spqc.ir.program import LANES
 
 from ..arrange import Arrangement
 from ..constants import Constants
 from ..context import Context, Machine
 from ..geometry import WeightedSum
-from ..vector import Expr, bind, broadcast, cast, constant, lanes
+from ..vector import Expr, bind, broadcast, cast, constant, i32, lanes
 
 _DOT_FEATURES = frozenset({"avx512f", "avx512bw", "avx512vnni"})
+_HALF_FEATURES = frozenset({"avx2", "avxvnni"})
+_LIMIT = 2**15 - 1
+_WORTH = 8  # rows: sums that must be widened after fewer take as long as wide ones
 
 
 @dataclass(frozen=True)
 class Dot:
-    """Four unsigned bytes times four signed bytes into each int32 lane (AVX-512 VNNI): weights [lane][4].
+    """Four unsigned bytes times four signed bytes into each int32 lane (AVX-512 VNNI, AVX-VNNI): weights [lane][4].
 
     Sums wrap: high bytes alone may pass 32 bits once shifted, but the whole sum, proven to fit, comes out right.
     """
 
     parts: int = 1
+    halves: bool = False  # two vectors of 256 bits
     name = "dot"
+    narrow = ""
+    period = 0
     group = 4
     dtype = "int32"
     weight_dtype = "int8"
@@ -36,7 +46,7 @@ class Dot:
     @staticmethod
     def serves(g: WeightedSum, machine: Machine, constants: Constants) -> bool:
         narrow = constants.weight_dtype(g.weight) == "int8" or constants.has_two_bytes(g.weight)
-        return machine.features >= _DOT_FEATURES and g.bits <= 32 and narrow
+        return g.bits <= 32 and narrow and any(machine.features >= f for f in (_DOT_FEATURES, _HALF_FEATURES))
 
     def arrange(self, constants: Constants, g: WeightedSum, lanes_: int, channels: int, part: int) -> Arrangement:
         return constants.weight(g, "int8", group=4, lanes=lanes_, channels=channels, part=part, parts=self.parts)
@@ -55,8 +65,103 @@ class Dot:
         return bind(context.memory.view("constant", "int8")[lanes(at * 64, 64)])
 
     def accumulate(self, total: Expr, activation: Expr, weight: Expr) -> Expr:
+        if self.halves:
+            return self._halves(total, activation, weight)
         bytes_ = tirx.reinterpret("uint8x64", activation)
         return T.call_llvm_pure_intrin("int32x16", "llvm.x86.avx512.vpdpbusd.512", total, bytes_, weight)
+
+
+    def _halves(self, total: Expr, activation: Expr, weight: Expr) -> Expr:
+        bytes_ = tirx.reinterpret("uint8x32", _part(activation, 0, LANES // 2))
+        name = "llvm.x86.avx512.vpdpbusd.256"
+        return _joined(
+            [
+                T.call_llvm_pure_intrin(
+                    "int32x8", name, _part(total, i, LANES // 2), bytes_, _part(weight, i, 2 * LANES)
+                )
+                for i in range(2)
+            ],
+            LANES,
+        )
+
+
+def _part(vector: Expr, index: int, count: int) -> Expr:
+    """Return one of the equal parts of a vector."""
+    return tirx.Shuffle([vector], [i32(index * count + i) for i in range(count)])
+
+
+def _joined(parts: list[Expr], count: int) -> Expr:
+    return tirx.Shuffle(parts, [i32(i) for i in range(count)])
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Two unsigned bytes times two signed bytes into each int16 lane (AVX2, SSSE3): weights [lane][2].
+
+    The weights prove that no pair saturates, and how many rows (`period`) may be added before sums are widened.
+    """
+
+    period: int
+    halves: bool = False  # two vectors of 128 bits
+    name = "pairs"
+    parts = 1
+    group = 2
+    dtype = "int32"
+    narrow = "int16"
+    weight_dtype = "int8"
+
+    def arrange(self, constants: Constants, g: WeightedSum, lanes_: int, channels: int, part: int) -> Arrangement:
+        return constants.weight(g, "int8", group=2, lanes=lanes_, channels=channels)
+
+    def arrange_rows(self, constants: Constants, g: WeightedSum, lanes_: int, channels: int, part: int) -> Arrangement:
+        """Place the rows that are not zero (see kernels/sparse.py)."""
+        return constants.sparse_rows(g, "int8", group=2, lanes=lanes_, channels=channels, shifts=False, part=0, parts=1)
+
+    def activation(self, context: Context, at: Expr) -> Expr:
+        """Return the two input bytes at byte index `2 * at`, in every lane."""
+        return bind(broadcast(context.memory.view("arena", "int16")[at]))
+
+    def weight(self, context: Context, at: Expr) -> Expr:
+        return bind(context.memory.view("constant", "int8")[lanes(at * (2 * LANES), 2 * LANES)])
+
+    def accumulate(self, total: Expr, activation: Expr, weight: Expr) -> Expr:
+        if self.halves:
+            bytes_ = tirx.reinterpret(f"uint8x{LANES}", _part(activation, 0, LANES // 2))
+            halves = [_part(weight, i, LANES) for i in range(2)]
+            name = "llvm.x86.ssse3.pmadd.ub.sw.128"
+            sums = [T.call_llvm_pure_intrin(f"int16x{LANES // 2}", name, bytes_, half) for half in halves]
+            return total + _joined(sums, LANES)
+        bytes_ = tirx.reinterpret(f"uint8x{2 * LANES}", activation)
+        return total + T.call_llvm_pure_intrin(f"int16x{LANES}", "llvm.x86.avx2.pmadd.ub.sw", bytes_, weight)
+
+
+@dataclass(frozen=True)
+class Words:
+    """One input at a time times LANES outputs, in 16-bit lanes of any CPU; sums are widened after `period` rows."""
+
+    period: int
+    name = "words"
+    parts = 1
+    group = 1
+    dtype = "int32"
+    narrow = "int16"
+    weight_dtype = "int8"
+
+    def arrange(self, constants: Constants, g: WeightedSum, lanes_: int, channels: int, part: int) -> Arrangement:
+        return constants.weight(g, "int8", group=1, lanes=lanes_, channels=channels)
+
+    def arrange_rows(self, constants: Constants, g: WeightedSum, lanes_: int, channels: int, part: int) -> Arrangement:
+        """Place the rows that are not zero (see kernels/sparse.py)."""
+        return constants.sparse_rows(g, "int8", group=1, lanes=lanes_, channels=channels, shifts=False, part=0, parts=1)
+
+    def activation(self, context: Context, at: Expr) -> Expr:
+        return bind(broadcast(context.memory.view("arena", "uint8")[at].astype("int16")))
+
+    def weight(self, context: Context, at: Expr) -> Expr:
+        return bind(cast(context.memory.view("constant", "int8")[lanes(at * LANES)], "int16"))
+
+    def accumulate(self, total: Expr, activation: Expr, weight: Expr) -> Expr:
+        return total + activation * weight
 
 
 @dataclass(frozen=True)
@@ -67,6 +172,8 @@ class Portable:
     dtype: str
     weight_dtype: str
     name = "portable"
+    narrow = ""
+    period = 0
     parts = 1
     group = 1
 
@@ -103,13 +210,31 @@ class Portable:
         return (shifted ^ sign) - sign
 
 
-Product = Dot | Portable
+Product = Dot | Pairs | Words | Portable
 
 
 def choose(g: WeightedSum, machine: Machine, constants: Constants) -> Product:
     """Return the product for one sum, by the rule above."""
     if Dot.serves(g, machine, constants):
-        return Dot(parts=1 if constants.weight_dtype(g.weight) == "int8" else 2)
+        parts = 1 if constants.weight_dtype(g.weight) == "int8" else 2
+        return Dot(parts, halves=not machine.features >= _DOT_FEATURES)
+    narrow = _narrow(g, machine, constants)
+    if narrow is not None:
+        return narrow
     dtype = "int32" if g.bits <= 32 else "int64"
     shifts = g.multiply == "shift"
     return Portable(g.multiply, dtype, "int8" if shifts else constants.weight_dtype(g.weight))
+
+
+def _narrow(g: WeightedSum, machine: Machine, constants: Constants) -> Product | None:
+    """Return the product in 16-bit lanes, None where too few products fit them together.
+
+    Whatever the inputs, `period` rows in a row stay within 16 bits: their range times that of the weights.
+    """
+    low, high = g.source.type.range
+    if low < 0 or high > 255 or g.bits > 32 or constants.weight_dtype(g.weight) != "int8":
+        return None
+    largest = max(1, high * int(np.abs(constants.graph.data[g.weight.name].astype(np.int64)).max(initial=0)))
+    if "ssse3" in machine.features and _LIMIT // (2 * largest) >= _WORTH:
+        return Pairs(_LIMIT // (2 * largest), halves="avx2" not in machine.features)
+    return Words(_LIMIT // largest) if _LIMIT // largest >= _WORTH else None

@@ -6,11 +6,13 @@ outputs of a tile. Each tile has the rows that are not zero, one behind the othe
 
 from __future__ import annotations
 
+from tvm import tirx
 from tvm.tirx.script import builder as T
 
 from spqc.ir.program import LANES
 
 from ..vector import Expr, Registers, bind, i32
+from .accumulate import widened
 from .dense import Dense
 
 
@@ -32,7 +34,8 @@ class Sparse(Dense):
         lists = self.context.memory.view("constant", "int32")
         begin = i32(places.offset // 4)
         top, head = bind(staged.top(g, y)), bind(lists[begin + tile])
-        with T.serial(0, lists[begin + tile + 1] - head) as j:
+
+        def add_row(into: Registers, j: Expr) -> None:
             row = bind(head + j)
             offset = bind(lists[begin + places.channels + row])
             vector = bind(i32(start) + row * b.tiles)
@@ -43,4 +46,18 @@ class Sparse(Dense):
                     activation = product.activation(self.context, at)
                     for o in range(b.tiles):
                         i = (o * b.pixels + p) * b.steps + t
-                        sums[i] = product.accumulate(sums[i], activation, weights[o])
+                        into[i] = product.accumulate(into[i], activation, weights[o])
+
+        count = bind(lists[begin + tile + 1] - head)
+        if not product.narrow:
+            with T.serial(0, count) as j:
+                add_row(sums, j)
+            return
+        period = product.period
+        turns = tirx.floordiv(count + (period - 1), i32(period))
+        with (
+            T.serial(0, turns) as turn,
+            widened(sums, product, b.accumulators) as into,
+            T.serial(0, tirx.min(i32(period), count - turn * period)) as j,
+        ):
+            add_row(into, bind(turn * period + j))

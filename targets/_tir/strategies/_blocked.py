@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..kernels.blocks import Block, blocks, choose_block
-from ..kernels.dense import thresholds
+from ..kernels.dense import room, thresholds
+from ..kernels.product import choose
 from ..strategy import Settings, Site, Strategy
 
 
@@ -14,7 +15,7 @@ class Blocked(Strategy):
 
     def own(self, site: Site) -> Block:
         """Return the block that is taken without settings."""
-        return choose_block(site.sum.output, site.steps, thresholds(site.region))
+        return choose_block(site.sum.output, site.steps, thresholds(site.region), room_of(site))
 
     def block(self, site: Site, settings: Settings) -> Block:
         return asked_block(settings) or self.own(site)
@@ -22,9 +23,14 @@ class Blocked(Strategy):
     def space(self, site: Site) -> Iterator[Settings]:
         own = self.own(site)
         yield {}
-        for block in blocks(site.sum.output, site.steps, thresholds(site.region)):
+        for block in blocks(site.sum.output, site.steps, thresholds(site.region), room_of(site)):
             if block != own and block.accumulators >= own.accumulators // 2:
                 yield {"tiles": block.tiles, "pixels": block.pixels, "steps": block.steps}
+
+
+def room_of(site: Site) -> int:
+    """Return how many accumulators and weights stay in registers."""
+    return room(site.machine, choose(site.sum, site.machine, site.constants))
 
 
 def asked_block(settings: Settings) -> Block | None:

@@ -22,7 +22,9 @@ class DenseSum(Blocked):
     name: ClassVar[str] = "dense"
     rates: ClassVar[Mapping[str, float]] = {
         "dot": 0.15,
-        "portable": 0.15,
+        "pairs": 0.15,
+        "words": 0.3,
+        "portable": 0.3,
         "neuron": 0.2,
         "staged": 0.1,
         "kernel": 500.0,
@@ -32,8 +34,8 @@ class DenseSum(Blocked):
         return ""
 
     def features(self, site: Site, settings: Settings) -> Mapping[str, float]:
-        """`dot`, `portable`: vector multiplies or loads, whichever are more; `neuron`: comparisons of vectors;
-        `staged`: vectors of input bytes brought into order."""
+        """`dot`, `pairs`, `words`, `portable`: vector multiplies or loads, whichever are more; `neuron`: comparisons of
+        vectors; `staged`: vectors of input bytes brought into order."""
         g, block = site.sum, self.block(site, settings)
         product = choose(g, site.machine, site.constants)
         channels = (

@@ -10,11 +10,11 @@ from spqc.ir.program import LANES
 from ..context import Context
 from ..geometry import Region, padded
 from ..kernels.blocks import Block, blocks
-from ..kernels.dense import thresholds
+from ..kernels.dense import room, thresholds
 from ..kernels.product import choose
 from ..kernels.sparse import Sparse
 from ..strategy import Settings, Site
-from ._blocked import asked_block
+from ._blocked import asked_block, room_of
 from .dense import DenseSum
 
 _WORTH = 0.9  # a list costs a load a row: with more rows than this the dense kernel has them in order
@@ -48,12 +48,14 @@ class SparseSum(DenseSum):
             steps = 1 if g.constant else context.steps
             counts = _tile_counts(g.output.channels)
             kept = {n: context.constants.kept_rows(g, product.group, n * LANES) for n in counts}
-            block = _best(blocks(g.output, steps, thresholds(region)), g.output.width, kept)
+            own = blocks(g.output, steps, thresholds(region), room(context.machine, product))
+            block = _best(own, g.output.width, kept)
         Sparse(context, region, block).emit()
 
     def own(self, site: Site) -> Block:
         kept = {n: self._kept(site, n) for n in _tile_counts(site.sum.output.channels)}
-        return _best(blocks(site.sum.output, site.steps, thresholds(site.region)), site.sum.output.width, kept)
+        own = blocks(site.sum.output, site.steps, thresholds(site.region), room_of(site))
+        return _best(own, site.sum.output.width, kept)
 
     def _kept(self, site: Site, tiles: int) -> float:
         """Return the share of rows that are not zero for a tile of so many vectors."""
