@@ -1,0 +1,68 @@
+"""A whole network beside the sum of its kernels, each measured alone: `python -m bench.cpu.parts`.
+
+The more of a network's time its kernels do not explain, the more they disturb each other: weights that one brings into
+the caches put out what the next one reads. Writes bench/results/parts-DATE.json; processor time, one thread, medians.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import spqc
+from spqc.compiler import lowered, optimised, target_of
+from spqc.contracts import Candidate, Job
+from spqc.tuning.advice import NONE, advice_for
+from spqc.tuning.records import Journal, Record
+
+from .__main__ import INPUTS, ROOT, environment
+from .networks import SEED, Case, build, frames, vgg9
+from .timing import in_turn
+
+_WAYS = ((vgg9(4), "events"), (vgg9(4), "auto"), (vgg9(2), "auto"), (vgg9(8), "auto"))
+
+
+def main() -> None:
+    facts = environment([])
+    found = [part(case, strategy, facts["date"]) for case, strategy in _WAYS]
+    path = Path(ROOT, "bench", "results", f"parts-{facts['date']}.json")
+    path.write_text(json.dumps(facts | {"networks": found}, indent=1) + "\n")
+
+
+def part(case: Case, strategy: str, date: str) -> dict[str, Any]:
+    """Measure every kernel alone on random inputs of the densities it meets, then the network that is made of them."""
+    net, target = build(case), f"llvm{{strategy={strategy}}}"
+    calibrate = frames(net, 1, SEED)
+    with tempfile.TemporaryDirectory() as folder:
+        records = Path(folder, "records.jsonl")
+        _measure(net, target, strategy, calibrate, records, date)
+        artifact = spqc.compile(net, target=target, calibrate=calibrate, records=records)
+    kernels = artifact.contents.report["kernels"]["run"]
+    inputs = [frames(net, 1, SEED + i) for i in range(INPUTS)]
+    (whole,) = in_turn([lambda turn: artifact.run(inputs[turn % INPUTS])], rounds=15)
+    alone = {kernel["layer"]: [kernel["strategy"], kernel["predicted_us"]] for kernel in kernels if kernel["tuned"]}
+    total = sum(us for _, us in alone.values()) / 1e3
+    print(f"{case.name}, {strategy}: {whole.cpu_ms:.2f} ms, its kernels alone {total:.2f} ms", flush=True)
+    return {"network": case.name, "strategy": strategy, "whole_ms": whole.cpu_ms, "sum_ms": total, "alone_us": alone}
+
+
+def _measure(net: Any, target: str, strategy: str, calibrate: Any, records: Path, date: str) -> None:
+    chosen = target_of(target)
+    graph = optimised(net, chosen)
+    tuner = chosen.tuner(graph, lowered(graph, chosen), advice_for(graph, calibrate, NONE))
+    with Journal(records) as journal:
+        for job in tuner.jobs():
+            for way, ns in tuner.measure(job, [_wanted(job, strategy)]):
+                journal.append(Record(job.key, way.strategy, dict(way.settings), ns, date, spqc.__version__))
+
+
+def _wanted(job: Job, strategy: str) -> Candidate:
+    """Return the forced strategy's own settings where it serves, else the kernel's own choice."""
+    own = [c for c in job.candidates if c.strategy == strategy and not c.settings]
+    return own[0] if own else job.own
+
+
+if __name__ == "__main__":
+    main()
