@@ -19,7 +19,7 @@ tvm = pytest.importorskip("tvm")
 from spqc.targets._tir.choice import choose, strategies  # noqa: E402
 from spqc.targets._tir.density import Density  # noqa: E402
 from spqc.targets._tir.kernels.slice_lanes import choose_slice_lanes  # noqa: E402
-from spqc.targets._tir.sliced import BLOCK, FIRST, ONES, STEP, WORD, Programs, digits, slices_of, subtracted  # noqa: E402
+from spqc.targets._tir.sliced import BLOCK, FIRST, ONES, STEP, WORD, Programs, digits, slices_of  # noqa: E402
 from spqc.targets.llvm.cpu import host_flags  # noqa: E402
 
 Integers = npt.NDArray[np.int64]
@@ -65,7 +65,7 @@ def test_programs_count_what_they_should(kind: str, planes: int) -> None:
         for output in range(4):
             start = made.starts[block, output]
             carry_out(words[start : start + made.sizes[block, output]], vectors, counts[output])
-    found = sum(counts[:, k] << k for k in range(made.levels)) - subtracted(weight, planes)[:, None]
+    found = sum(counts[:, k] << k for k in range(made.levels)) - made.subtracted[:, None]
     np.testing.assert_array_equal(found, wanted)
 
 

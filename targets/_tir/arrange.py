@@ -16,7 +16,7 @@ from spqc.ir.program import LANES
 
 from .digits import GROUP, Way, codes_of, in_order, pieces
 from .limits import Entries, limits
-from .sliced import Programs, subtracted
+from .sliced import Programs
 
 Bytes = npt.NDArray[np.uint8]
 Integers = npt.NDArray[np.int64]
@@ -41,7 +41,7 @@ class Arrangement:
     [code's place][code][2**inputs];
     `limits`: thresholds to permute, vectors for `group` of `channels` outputs (see limits.py);
     `programs`: programs of full adders for blocks of `group` channels, `split` bits of an input and `part` slices (see
-    sliced.py); `starts`: the first word of each; `subtracted`: what each output's slices count too much;
+    sliced.py);
     `columns`: bits of pixels for which a kernel column lies within the map, [kernel column][word], by `strides`.
     """
 
@@ -127,8 +127,8 @@ def _arranged(a: Arrangement, array: Integers) -> npt.NDArray[Any]:
     if a.form == "limits":
         entries = Entries(a.entries, a.carry, a.closed)
         return limits(entries, array, channels=a.channels, together=a.group, dtype=a.dtype)
-    if a.form in ("programs", "starts", "subtracted", "columns"):
-        return _sliced(a, array)
+    if a.form in ("programs", "columns"):
+        return _columns(a) if a.form == "columns" else _programs(a, array).write()
     if a.form == "table":
         rows, steps, channels = array.shape
         whole = _pad(array.reshape(rows * steps, channels), 1, a.lanes, a.fill)
@@ -152,14 +152,8 @@ def _bit_planes(a: Arrangement, array: Integers) -> npt.NDArray[np.uint32]:
     return words
 
 
-def _sliced(a: Arrangement, array: Integers) -> npt.NDArray[Any]:
-    """Return what counting in bit slices reads."""
-    if a.form == "columns":
-        return _columns(a)
-    if a.form == "subtracted":
-        return _pad(subtracted(array, a.split), 0, a.lanes).astype(a.dtype)
-    made = Programs(_pad(array.reshape(len(array), -1, *a.kernel), 0, a.lanes), a.group, a.split, a.part)
-    return made.write() if a.form == "programs" else made.starts.astype(a.dtype)
+def _programs(a: Arrangement, array: Integers) -> Programs:
+    return Programs(_pad(array.reshape(len(array), -1, *a.kernel), 0, a.lanes), a.group, a.split, a.part)
 
 
 def _columns(a: Arrangement) -> npt.NDArray[np.uint8]:

@@ -219,15 +219,10 @@ class Constants:
         )
         return Programs(rows, group, planes, levels)
 
-    def program_words(self, g: WeightedSum, made: Programs) -> tuple[Arrangement, Arrangement]:
-        """Place programs, and where each begins."""
+    def program_words(self, g: WeightedSum, made: Programs) -> Arrangement:
+        """Place programs, with the tables before them."""
         shape = {"kernel": g.kernel, "group": made.group, "split": made.planes, "part": made.levels}
-        words = self._place(g.weight.name, "programs", "int16", made.words * 4, **shape)
-        return words, self._place(g.weight.name, "starts", "int32", made.sizes.size, **shape)
-
-    def subtracted(self, g: WeightedSum, planes: int) -> Arrangement:
-        """Place what slices count too much."""
-        return self._place(g.weight.name, "subtracted", "int32", padded(g.output.channels), split=planes)
+        return self._place(g.weight.name, "programs", "int16", made.words * 4, **shape)
 
     def columns(self, g: WeightedSum, words: int) -> Arrangement:
         """Place which pixels of the output see a kernel column within the map: `words` words of bits each."""

@@ -48,22 +48,13 @@ def slices_of(weight: Integers, planes: int, bits: int) -> int:
     return max(1, min(int(most).bit_length(), bits))
 
 
-def subtracted(weight: Integers, planes: int) -> Integers:
-    """Return what each output counts too much, because it adds the complement of what it should subtract."""
-    found = np.zeros(len(weight), np.int64)
-    for exponent, minus, on in digits(weight):
-        if minus:
-            found += np.count_nonzero(on.reshape(len(on), -1), axis=1) << exponent
-    all_bits: Integers = found * (2**planes - 1)
-    return all_bits
-
-
 @dataclass(frozen=True)
 class Programs:
     """The programs of all outputs for each block of `group` channels, over `planes` bits of each input.
 
     Input `(plane * taps + tap) * group + channel` of a block is vector FIRST on. `levels` slices count; digits above
-    wrap away. A program is a header word (runs that subtract, runs that add) and, run after run, a word (slice, first
+    wrap away. Before all programs stand the first word of each, [channel block][output], and what each output counts
+    too much. A program is a header word (runs that subtract, runs that add) and, run after run, a word (slice, first
     vector of the carries, blocks) and two words a block.
     """
 
@@ -86,25 +77,25 @@ class Programs:
     def channel_blocks(self) -> int:
         return -(-int(self.weight.shape[1]) // self.group)
 
-    @cached_property
-    def _digits(self) -> list[Digit]:
-        return digits(self.weight)
+    def _digits(self, block: int) -> list[Digit]:
+        """Return the digits of a block of channels: those of all take much memory."""
+        return digits(self.weight[:, block * self.group : (block + 1) * self.group])
 
     @cached_property
     def lists(self) -> Integers:
         """How many inputs of their own the lists have: [channel block][output][subtract, add][level]."""
         found = np.zeros((self.channel_blocks, len(self.weight), 2, self.levels), np.int64)
-        for exponent, minus, on in self._digits:
-            count = self._counts(on)
-            for level in range(exponent, min(exponent + self.planes, self.levels)):
-                found[:, :, 0 if minus else 1, level] += count
+        for block in range(self.channel_blocks):
+            for exponent, minus, on in self._digits(block):
+                count = np.count_nonzero(on.reshape(len(on), -1), axis=1)
+                for level in range(exponent, min(exponent + self.planes, self.levels)):
+                    found[block, :, 0 if minus else 1, level] += count
         return found
 
-    def _counts(self, on: npt.NDArray[np.bool_]) -> Integers:
-        """Return how many weights are set: [channel block][output]."""
-        extra = self.channel_blocks * self.group - on.shape[1]
-        whole = np.pad(on, ((0, 0), (0, extra), (0, 0), (0, 0))) if extra else on
-        return np.asarray(np.count_nonzero(whole.reshape(len(on), self.channel_blocks, -1), axis=2).T)
+    @property
+    def subtracted(self) -> Integers:
+        """What each output counts too much, because it adds the complement of what it should subtract."""
+        return np.asarray((self.lists[:, :, 0] << np.arange(self.levels)).sum(axis=(0, 2)))
 
     @cached_property
     def blocks(self) -> Integers:
@@ -128,19 +119,21 @@ class Programs:
         sizes: Integers = 1 + runs + self.blocks.sum(axis=(2, 3)) * (BLOCK // WORD)
         return sizes
 
-    @property
+    @cached_property
     def words(self) -> int:
-        return int(np.sum(self.sizes))
+        return self.sizes.size + len(self.weight) + int(np.sum(self.sizes))
 
-    @property
+    @cached_property
     def starts(self) -> Integers:
         """The first word of each program: [channel block][output]."""
         ends = np.cumsum(self.sizes).reshape(self.sizes.shape)
-        return np.asarray(ends - self.sizes)
+        return np.asarray(ends - self.sizes) + self.sizes.size + len(self.weight)
 
     def write(self) -> npt.NDArray[np.uint16]:
         """Return all programs, WORD numbers a word."""
         out = np.zeros(self.words * WORD, np.uint16)
+        tables = np.concatenate([self.starts.ravel(), self.subtracted])
+        out[: tables.size * WORD] = tables.astype("<i8").view(np.uint16)
         for block in range(self.channel_blocks):
             self._write(out, block)
         return out
@@ -156,9 +149,8 @@ class Programs:
         for minus in (True, False):
             self._fill(out, blocks[:, 0 if minus else 1], start[:, 0 if minus else 1], ONES if minus else ZERO)
         placed = np.zeros_like(blocks)
-        for exponent, minus, on in self._digits:
-            own = on[:, block * self.group : (block + 1) * self.group]
-            self._place(out, exponent, 0 if minus else 1, own, start, placed)
+        for exponent, minus, on in self._digits(block):
+            self._place(out, exponent, 0 if minus else 1, on, start, placed)
         self._place_carries(out, block, start, carry)
 
     def _headers(self, out: npt.NDArray[np.uint16], block: int, start: Integers, carry: Integers) -> None:

@@ -109,13 +109,10 @@ class Slices(RowKernel):
 
     def _program(self, block: Expr, output: Expr, inputs: Expr, counter: Expr) -> None:
         """Emit the interpreter of one output's program."""
-        constants, programs = self.context.constants, self.programs
-        where, starts = constants.program_words(self.head, programs)
-        view = self.context.memory.view("constant", "int64")
-        begin = self.context.memory.view("constant", "int32")
-        entry = block * programs.weight.shape[0] + output + starts.offset // 4
+        view, first = self._constants
+        entry = block * self.programs.weight.shape[0] + output + first
         at = T.alloc_buffer((1,), "int32")
-        T.buffer_store(at, begin[entry] + i32(where.offset // 8 + 1), [i32(0)])
+        T.buffer_store(at, view[entry].astype("int32") + i32(first + 1), [i32(0)])
         header = T.Bind(view[at[0] - i32(1)])
         for side, minus in enumerate((True, False)):
             with T.serial(0, _number(header, side).astype("int32")):
@@ -125,6 +122,12 @@ class Slices(RowKernel):
                 carry = bind(inputs.astype("int64") + _number(head, 1))
                 self._add(bind(counter.astype("int64") + _number(head, 0)), carry, body, count, inputs, minus)
                 T.buffer_store(at, body + count * (BLOCK // WORD), [i32(0)])
+
+    @property
+    def _constants(self) -> tuple[Expr, int]:
+        """Return words of constant memory, and the first of the programs' tables."""
+        where = self.context.constants.program_words(self.head, self.programs)
+        return self.context.memory.view("constant", "int64"), where.offset // 8
 
     def _add(self, counter: Expr, carry: Expr, body: Expr, count: Expr, inputs: Expr, minus: bool) -> None:
         """Emit one run: blocks of eight inputs are added to three slices in registers."""
@@ -144,11 +147,11 @@ class Slices(RowKernel):
 
     def fill(self, tile: Expr, chunk: Expr) -> None:
         """Bring the counters of 16 outputs into rows of sums, less what they count too much."""
-        n, where = self.bits, self.context.constants.subtracted(self.head, self.programs.planes)
-        too_much = self.context.memory.view("constant", "int32")
+        n, (view, first) = self.bits, self._constants
+        too_much = first + self.programs.sizes.size
         with T.serial(0, LANES) as q, loop(n.vectors) as v:
             counter = self._counter(v, (tile - self.first_tile) * LANES + q)
-            less = bind(too_much[i32(where.offset // 4) + tile * LANES + q].astype(self.sum_dtype))
+            less = bind(view[too_much + tile * LANES + q].astype(self.sum_dtype))
             to = bind(self.rows_at + q * n.lanes + v * BITS)
             low = self._halves(counter, 0)
             high = self._halves(counter, _ROWS) if self.programs.levels > _ROWS else None
