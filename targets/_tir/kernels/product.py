@@ -8,6 +8,7 @@ else `portable`. Weights of one byte take `dot` one pass, wider ones two (high b
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from tvm import tirx
@@ -94,8 +95,26 @@ def _joined(parts: list[Expr], count: int) -> Expr:
     return tirx.Shuffle(parts, [i32(i) for i in range(count)])
 
 
+class _Narrow:
+    """What sums in int16 lanes, widened to int32, share: weights of a byte, `group` of them side by side."""
+
+    parts = 1
+    group: ClassVar[int]
+    dtype = "int32"
+    narrow = "int16"
+    weight_dtype = "int8"
+
+    def arrange(self, constants: Constants, g: WeightedSum, lanes_: int, channels: int, part: int) -> Arrangement:
+        return constants.weight(g, "int8", group=self.group, lanes=lanes_, channels=channels)
+
+    def arrange_rows(self, constants: Constants, g: WeightedSum, lanes_: int, channels: int, part: int) -> Arrangement:
+        """Place the rows that are not zero (see kernels/sparse.py)."""
+        shape = {"group": self.group, "lanes": lanes_, "channels": channels, "part": 0, "parts": 1}
+        return constants.sparse_rows(g, "int8", shifts=False, **shape)
+
+
 @dataclass(frozen=True)
-class Pairs:
+class Pairs(_Narrow):
     """Two unsigned bytes times two signed bytes into each int16 lane (AVX2, SSSE3): weights [lane][2].
 
     The weights prove that no pair saturates, and how many rows (`period`) may be added before sums are widened.
@@ -104,18 +123,7 @@ class Pairs:
     period: int
     halves: bool = False  # two vectors of 128 bits
     name = "pairs"
-    parts = 1
-    group = 2
-    dtype = "int32"
-    narrow = "int16"
-    weight_dtype = "int8"
-
-    def arrange(self, constants: Constants, g: WeightedSum, lanes_: int, channels: int, part: int) -> Arrangement:
-        return constants.weight(g, "int8", group=2, lanes=lanes_, channels=channels)
-
-    def arrange_rows(self, constants: Constants, g: WeightedSum, lanes_: int, channels: int, part: int) -> Arrangement:
-        """Place the rows that are not zero (see kernels/sparse.py)."""
-        return constants.sparse_rows(g, "int8", group=2, lanes=lanes_, channels=channels, shifts=False, part=0, parts=1)
+    group: ClassVar[int] = 2
 
     def activation(self, context: Context, at: Expr) -> Expr:
         """Return the two input bytes at byte index `2 * at`, in every lane."""
@@ -136,23 +144,12 @@ class Pairs:
 
 
 @dataclass(frozen=True)
-class Words:
+class Words(_Narrow):
     """One input at a time times LANES outputs, in 16-bit lanes of any CPU; sums are widened after `period` rows."""
 
     period: int
     name = "words"
-    parts = 1
-    group = 1
-    dtype = "int32"
-    narrow = "int16"
-    weight_dtype = "int8"
-
-    def arrange(self, constants: Constants, g: WeightedSum, lanes_: int, channels: int, part: int) -> Arrangement:
-        return constants.weight(g, "int8", group=1, lanes=lanes_, channels=channels)
-
-    def arrange_rows(self, constants: Constants, g: WeightedSum, lanes_: int, channels: int, part: int) -> Arrangement:
-        """Place the rows that are not zero (see kernels/sparse.py)."""
-        return constants.sparse_rows(g, "int8", group=1, lanes=lanes_, channels=channels, shifts=False, part=0, parts=1)
+    group: ClassVar[int] = 1
 
     def activation(self, context: Context, at: Expr) -> Expr:
         return bind(broadcast(context.memory.view("arena", "uint8")[at].astype("int16")))

@@ -13,9 +13,9 @@ from ..kernels.bits import Bits, bits_blocks, choose_bits_block, ternary_shift, 
 from ..kernels.blocks import Block
 from ..kernels.dense import thresholds
 from ..strategy import Settings, Site, Strategy
+from ._planes import refused
 
 _FEATURES = frozenset({"avx2", "avx512f", "avx512bw", "avx512vl", "avx512vpopcntdq"})
-_PLANES = 4  # bits of an input
 
 
 class BitSum(Strategy):
@@ -31,15 +31,12 @@ class BitSum(Strategy):
     }
 
     def refuses(self, site: Site) -> str:
-        g, low, high = site.sum, *site.sum.source.type.range
+        g = site.sum
         if not site.machine.features >= _FEATURES:
             return "the CPU has no popcount of 512 bits"
-        if site.region.kernel.ops[0].inputs[0] in site.program.graph.inputs or g.source in site.program.graph.inputs:
-            return "it reads the network's input"
-        if g.constant or g.source.type.clock == "const":
-            return "its sum is constant in time"
-        if low < 0 or high >= 2**_PLANES:
-            return f"its input has more than {_PLANES} bits"
+        unfit = refused(site)
+        if unfit:
+            return unfit
         if not _whole(g):
             return "its kernel is not the whole map, without groups"
         if g.bits > 32:

@@ -15,8 +15,7 @@ from ..kernels.lanes import permute_of
 from ..kernels.lookup import LookUp, Plan, make_plan
 from ..kernels.rows import comparisons
 from ..strategy import Settings, Site, Strategy
-
-_PLANES = 4  # bits of an input
+from ._planes import refused
 
 
 class LookUpSum(Strategy):
@@ -33,15 +32,11 @@ class LookUpSum(Strategy):
 
     def refuses(self, site: Site) -> str:
         g = site.sum
-        x = site.region.kernel.ops[0].type_of(0)
         if permute_of(site.machine.features) is None:
             return "the CPU has no byte permutes"
-        if site.region.kernel.ops[0].inputs[0] in site.program.graph.inputs or g.source in site.program.graph.inputs:
-            return "it reads the network's input"
-        if g.constant or x.clock == "const":
-            return "its sum is constant in time"
-        if x.range[0] < 0 or x.range[1] >= 2**_PLANES:
-            return f"its input has more than {_PLANES} bits"
+        unfit = refused(site)
+        if unfit:
+            return unfit
         if g.layers is not None or g.input.depth > 1 or g.output.depth > 1:
             return "its map has depth"
         if g.groups > 1 or g.stride[1] > 2 or g.bits > 32:

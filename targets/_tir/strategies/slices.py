@@ -12,9 +12,9 @@ from ..kernels.slice_lanes import Phases, channels_of_block, choose_slice_lanes
 from ..kernels.slices import Slices
 from ..sliced import FIRST, STEP, Programs
 from ..strategy import Settings, Site, Strategy
+from ._planes import refused
 
 _FEATURES = frozenset({"avx512f", "avx512bw", "avx512vbmi", "gfni"})
-_PLANES = 4  # bits of an input
 _MOST = 2**16 // STEP  # vectors that a program can name
 _FILLED = 0.2  # of the lanes: below, nothing is gained and programs are long
 
@@ -34,15 +34,11 @@ class SliceSum(Strategy):
 
     def refuses(self, site: Site) -> str:
         g = site.sum
-        x = site.region.kernel.ops[0].type_of(0)
         if not site.machine.features >= _FEATURES:
             return "the CPU has no 512-bit vectors with byte permutes and bit matrices"
-        if site.region.kernel.ops[0].inputs[0] in site.program.graph.inputs or g.source in site.program.graph.inputs:
-            return "it reads the network's input"
-        if g.constant or g.source.type.clock == "const":
-            return "its sum is constant in time"
-        if x.range[0] < 0 or x.range[1] >= 2**_PLANES:
-            return f"its input has more than {_PLANES} bits"
+        unfit = refused(site)
+        if unfit:
+            return unfit
         if g.layers is not None or g.input.depth > 1 or g.output.depth > 1:
             return "its map has depth"
         if g.groups > 1 or g.bits > 32:
