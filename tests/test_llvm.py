@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -130,6 +131,14 @@ def test_unknown_cpu_is_named() -> None:
     with pytest.raises(UsageError, match="knows no cpu 'znver55'") as caught:
         spqc.compile(one_layer(1, 4, 4), "llvm{cpu=znver55}")
     assert "znver5" in caught.value.hint
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="names of x86")
+@pytest.mark.parametrize("cpu", ["pentium4", "i686", "yonah"])
+def test_a_cpu_without_64_bits_is_refused(cpu: str) -> None:
+    """LLVM knows it, and would end the process."""
+    with pytest.raises(UsageError, match=f"cpu '{cpu}' runs no 64-bit code"):
+        spqc.compile(one_layer(1, 4, 4), f"llvm{{cpu={cpu}}}")
 
 
 def test_code_for_a_greater_cpu_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import stat
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -44,7 +45,7 @@ class Record:
 def read_records(path: Path) -> list[Record]:
     """Return the records of a file in order, none where there is no file; what is no record is skipped, aloud."""
     try:
-        content = path.read_bytes()
+        content = _content(path)
     except FileNotFoundError:
         return []
     except OSError as error:
@@ -61,6 +62,13 @@ def read_records(path: Path) -> list[Record]:
             torn = "was not written completely" if number == len(lines) else "is no tuning record"
             _LOG.warning("warning: %s, line %d %s: skipped", path, number, torn)
     return found
+
+
+def _content(path: Path) -> bytes:
+    """Return the bytes of a file; a device or a pipe, which may never end, is none."""
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise UsageError("the records are not in a regular file", str(path), "name another with --records FILE")
+    return path.read_bytes()
 
 
 def _record(line: bytes) -> Record | None:

@@ -12,6 +12,8 @@ import tvm
 
 from spqc.errors import InternalError, Unavailable
 
+from .interrupt import interruptible
+
 # TVM's argument checks report through this symbol; the executor passes what it declares, so the message is all we keep.
 _STUB = """
 #include <stdint.h>
@@ -31,7 +33,7 @@ def shared_library(functions: Mapping[str, tvm.tirx.PrimFunc], target: tvm.targe
 
     behind: C code to compile into it.
     """
-    with tvm.transform.PassContext(disabled_pass=_SUPERFLUOUS):
+    with interruptible(), tvm.transform.PassContext(disabled_pass=_SUPERFLUOUS):
         module = tvm.compile(tvm.IRModule(dict(functions)), target=target).mod
     with tempfile.TemporaryDirectory(prefix="spqc-") as folder:
         code, stub, library = Path(folder, "code.o"), Path(folder, "stub.c"), Path(folder, "code.so")

@@ -96,6 +96,8 @@ def machine_target(cpu: str) -> tuple[tvm.target.Target, set[str]]:
         raise UsageError(f"LLVM knows no cpu '{name}'", hint=nearest(name, _archlist()))
     target = tvm.target.Target({"kind": "llvm", "mcpu": name})
     features = set(codegen.llvm_get_cpu_features(target))
+    if architecture() == "x86_64" and "64bit" not in features:  # LLVM would end the process
+        raise UsageError(f"cpu '{name}' runs no 64-bit code", hint="the least of those that do is x86-64")
     if cpu == "host":
         hidden = missing_features(features)
         if hidden:

@@ -60,6 +60,7 @@ _FLAGS = {
     "sha512": "sha512",
     "sm3": "sm3",
     "sm4": "sm4",
+    "egpr": "apx",
 }
 
 
