@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -56,20 +57,29 @@ def build(case: Case) -> Any:
 
 
 def set_rate(net: Any, rate: float) -> None:
-    """Shift every layer's batch norm, front to back, until it fires at `rate` on seeded random inputs."""
-    x = frames(net, 1, SEED + 1)
-    for name, layer in net.spiking_layers():
-        norm = getattr(getattr(layer, "synapse", None), "norm", None)
-        if norm is None:  # the neuron behind an attention fires on what the layers before decide
-            continue
-        beta = norm.beta
-        start, low, high = beta.detach().clone(), -8.0, 8.0
-        for _ in range(_SEARCH):
-            middle = (low + high) / 2
-            with torch.no_grad():
-                beta.copy_(start + middle)
-                found = float(net.observe(x).layers[name].spikes.mean())
-            low, high = (middle, high) if found < rate else (low, middle)
+    """Shift every layer's batch norm, front to back, until it fires at `rate` on seeded random inputs.
+
+    One evaluation of the network: a layer is set when its input has come, before it is evaluated for those behind it.
+    """
+    normed = [layer for _, layer in net.spiking_layers() if getattr(getattr(layer, "synapse", None), "norm", None)]
+    hooks = [layer.register_forward_pre_hook(partial(_fit, rate)) for layer in normed]
+    try:  # a neuron without a norm, behind an attention, fires on what the layers before decide
+        with torch.no_grad():
+            net(frames(net, 1, SEED + 1))
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def _fit(rate: float, layer: Any, reads: tuple[torch.Tensor, ...]) -> None:
+    """Bisect the shift of one layer's batch norm."""
+    beta = layer.synapse.norm.beta
+    start, low, high = beta.detach().clone(), -8.0, 8.0
+    for _ in range(_SEARCH):
+        middle = (low + high) / 2
+        beta.copy_(start + middle)
+        found = float(layer.forward(*reads).spikes.mean())
+        low, high = (middle, high) if found < rate else (low, middle)
 
 
 def frames(net: Any, batch: int, seed: int) -> npt.NDArray[np.uint8]:
