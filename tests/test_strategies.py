@@ -11,7 +11,7 @@ from random_graphs import Maker, random_codes
 from test_llvm import check, needs_v3, one_layer
 
 import spqc
-from spqc.contracts import Candidate
+from spqc.contracts import Advice, Candidate
 from spqc.errors import UsageError
 from spqc.ir import Builder, Graph, Type, Value, ops
 from spqc.ir.types import state_type
@@ -22,6 +22,8 @@ tvm = pytest.importorskip("tvm")
 from spqc.targets._tir.choice import choose, predict, site, strategies  # noqa: E402  (tvm must be there)
 from spqc.targets._tir.constants import Constants  # noqa: E402
 from spqc.targets._tir.context import Machine  # noqa: E402
+from spqc.targets._tir.density import measured  # noqa: E402
+from spqc.targets._tir.rates import rates_for  # noqa: E402
 from spqc.targets._tir.strategies.events import format_of  # noqa: E402
 from spqc.targets._tir.strategy import Site  # noqa: E402
 from spqc.targets.llvm.compile import machine_target  # noqa: E402
@@ -96,7 +98,30 @@ def test_the_fastest_prediction_is_chosen() -> None:
         assert found.predicted_ns is not None and found.strategy in NAMES
         for name in NAMES:
             if not strategies()[name].refuses(one):
-                assert found.predicted_ns <= predict(one, name, {})
+                assert all(found.predicted_ns <= predict(one, name, s) for s in strategies()[name].proposed(one))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_proposed_untuned_may_be_tuned_too(name: str) -> None:
+    for one in sites(one_layer(70, 9, 9)):
+        if not strategies()[name].refuses(one):
+            space = list(strategies()[name].space(one))
+            assert all(settings in space for settings in strategies()[name].proposed(one))
+
+
+def test_few_events_are_added_in_longer_runs() -> None:
+    """A run costs as much as several events, so the fewer there are, the more channels a block has."""
+    rng = np.random.default_rng(0)
+    graph = convolution(rng.integers(-64, 65, (128, 256, 3, 3)), 8, Type("int", 8, (1,)))
+    (second,) = [one for one in sites(graph) if one.region.kernel.ops[0].origin.startswith("second")]
+    machine = Machine(frozenset({"avx512f", "avx512bw", "avx512vl", "avx512vnni"}))
+
+    def channels(active: float) -> int:
+        one = replace(second, machine=machine, density=measured([1 - active, active]))
+        found = choose(replace(one, rates=rates_for(machine, Advice())), "events")
+        return found.settings.get("channels", 64)
+
+    assert channels(0.01) > channels(0.15) > channels(0.6)
 
 
 def convolution(

@@ -67,9 +67,9 @@ def _measure(
 
 
 def _wanted(job: Job, strategy: str) -> Candidate:
-    """Return the forced strategy's own settings where it serves, else the kernel's own choice."""
-    own = [c for c in job.candidates if c.strategy == strategy and not c.settings]
-    return own[0] if own else job.own
+    """Return the forced strategy as it is predicted to be fastest, where it serves, else the kernel's own choice."""
+    forced = [c for c in job.candidates if c.strategy == strategy]
+    return min(forced, key=lambda c: c.predicted_ns, default=job.own)
 
 
 if __name__ == "__main__":

@@ -74,12 +74,14 @@ def choose(site: Site, wanted: str = AUTO, advice: Advice = _NO_ADVICE) -> Choic
     if found is not None:
         reason = f"measured {_shown(found.time_ns)} on {found.date}"
         return _choice(site, found.strategy, found.settings, reason, found)
+    settings = {name: _proposal(site, name) for name in names}
     if wanted != AUTO and not refusal:
-        return _choice(site, wanted, {}, "as asked for")
-    times = sorted((predict(site, name, {}), name) for name in names)
+        return _choice(site, wanted, settings[wanted], "as asked for")
+    times = sorted((predict(site, name, settings[name]), name) for name in names)
     others = ", ".join(f"{name} {_shown(ns)}" for ns, name in times[1:])
     reason = f"predicted fastest; {others}" if others else "no other serves"
-    return _choice(site, times[0][1], {}, f"{wanted} refuses: {refusal}; {reason}" if refusal else reason)
+    best = times[0][1]
+    return _choice(site, best, settings[best], f"{wanted} refuses: {refusal}; {reason}" if refusal else reason)
 
 
 def serving(site: Site) -> list[str]:
@@ -107,6 +109,11 @@ def predict(site: Site, name: str, settings: Settings) -> float:
     strategy = strategies()[name]
     rates = {**strategy.rates, **site.rates.get(name, {})}
     return sum(rates[feature] * count for feature, count in strategy.features(site, settings).items())
+
+
+def _proposal(site: Site, name: str) -> Settings:
+    """Return the settings of a strategy that are predicted to be fastest; the first of equals."""
+    return min(strategies()[name].proposed(site), key=lambda settings: predict(site, name, settings))
 
 
 def _choice(site: Site, name: str, settings: Settings, reason: str, found: Finding | None = None) -> Choice:

@@ -17,7 +17,7 @@ from .density import Density
 from .geometry import Region, WeightedSum
 
 Settings = Mapping[str, int]
-"""What may be tuned of one kernel, by name: `{"tiles": 2, "pixels": 3}`. `{}` is a strategy's own choice."""
+"""What may be tuned of one kernel, by name: `{"tiles": 2, "pixels": 3}`. `{}` is a strategy's default."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,11 @@ class Strategy(ABC):
         """Return why this strategy cannot compute the kernel exactly; the empty text where it can."""
 
     def space(self, site: Site) -> Iterator[Settings]:
-        """Yield the settings worth measuring, the strategy's own choice first."""
+        """Yield the settings worth measuring, the default `{}` first."""
+        yield {}
+
+    def proposed(self, site: Site) -> Iterator[Settings]:
+        """Yield the settings of `space` to choose among by prediction, where nothing was measured."""
         yield {}
 
     @abstractmethod

@@ -48,7 +48,7 @@ class NativeTuner(Tuner):
     def _job(self, key: str, one: Site) -> Job:
         candidates = candidates_of(one)
         own = choose(one)
-        taken = next(c for c in candidates if c.strategy == own.strategy and not c.settings)
+        taken = next(c for c in candidates if (c.strategy, c.settings) == (own.strategy, dict(own.settings)))
         return Job(key, own.layer, tuple(candidates), taken)
 
     def measure(self, job: Job, candidates: Sequence[Candidate]) -> Iterator[tuple[Candidate, float]]:

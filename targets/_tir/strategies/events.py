@@ -18,6 +18,7 @@ from ..strategy import Settings, Site, Strategy
 _MOST_CODE = 15  # an input of code v is v events
 _NEAR = 256 * 1024  # bytes of a linear layer's weights: rows that more of them hold wait for their cache
 _CACHED = 28_000  # bytes of weights under one kernel row: they should stay in the first-level cache
+_SPILLED = 36_000  # bytes of them beyond which rows are read from the next cache again
 
 
 class EventSum(Strategy):
@@ -25,13 +26,15 @@ class EventSum(Strategy):
 
     name: ClassVar[str] = "events"
     rates: ClassVar[Mapping[str, float]] = {
-        "rows": 0.18,
+        "rows": 0.15,
         "distant": 0.25,
-        "splits": 0.03,
-        "runs": 5.0,
-        "windows": 8.0,
-        "neuron": 0.2,
-        "scanned": 1.6,
+        "spilled": 0.1,
+        "splits": 0.05,
+        "runs": 1.2,
+        "sums": 0.4,
+        "windows": 9.0,
+        "neuron": 0.05,
+        "scanned": 4.0,
         "kernel": 500.0,
     }
 
@@ -55,10 +58,21 @@ class EventSum(Strategy):
                 if (tiles, channels) != own and 2 * tiles >= min(4, max(divisors(site.sum))):
                     yield {"tiles": tiles, "channels": channels}
 
+    def proposed(self, site: Site) -> Iterator[Settings]:
+        """Few events want long runs, from blocks of many channels; many want weights in the nearest cache."""
+        tiles, own = shape_of(site.sum, site.constants, {})
+        yield {}
+        if site.sum.output.pixels > 1:
+            yield from ({"tiles": tiles, "channels": c} for c in blocks_of(site.sum) if c != own)
+
     def features(self, site: Site, settings: Settings) -> Mapping[str, float]:
-        """`rows`: vectors of weights added; `distant`: of those, from weights beyond the nearest cache; `splits`:
-        vectors of words split; `runs`: of events; `windows`: of tile and step; `neuron`: comparisons of vectors;
-        `scanned`: vectors of inputs looked at."""
+        """What is counted, in the order of the code below.
+
+        `rows`: vectors of weights added; `distant`: of those, from weights beyond the nearest cache; `spilled`: of
+        those, by how far a block's weights outgrow the first-level cache; `splits`: vectors of words split; `runs`: of
+        events; `sums`: vectors of sums that they take up and put back; `windows`: of tile and step; `neuron`:
+        comparisons of vectors; `scanned`: vectors of inputs looked at.
+        """
         g, format_ = site.sum, known_format(site.sum, site.constants)
         tiles, channels = shape_of(g, site.constants, settings)
         blocks = -(-g.input.channels // channels)
@@ -67,12 +81,15 @@ class EventSum(Strategy):
         filling = taps * blocks * (format_.group - 1) / 2  # events of zeros
         events = site.density.mean * g.input.channels * taps + filling
         vectors = max(1, tiles // 4) * format_.parts
+        runs = windows * g.kernel[0] * blocks
         scanned = site.steps * g.input.pixels * (padded(g.input.channels) // LANES) * g.source.type.range[1]
         return {
             "rows": windows * events * vectors,
             "distant": windows * events * vectors if _distant(g, format_) else 0.0,
+            "spilled": windows * events * vectors * _spilled(g, format_, tiles, channels),
             "splits": windows * events * vectors / format_.group,
-            "runs": float(windows * g.kernel[0] * blocks),
+            "runs": float(runs),
+            "sums": runs * tiles * (0.5 if format_.flush == "end" else 1.0),
             "windows": float(windows),
             "neuron": float(windows * tiles * thresholds(site.region)),
             "scanned": float(scanned),
@@ -85,6 +102,15 @@ class EventSum(Strategy):
         tiles, channels = shape_of(region.sum, context.constants, settings)
         format_ = known_format(region.sum, context.constants)
         Events(context, region, Block(tiles, 1, 1), format=format_, channels=channels).emit()
+
+
+def _spilled(g: WeightedSum, format_: RowFormat, tiles: int, channels: int) -> float:
+    """Return the square of the share of a block's weights, under one kernel row, that the nearest cache cannot hold.
+
+    The square is what was measured: rows that lie farther away hide behind others while they are few.
+    """
+    size = channels * LANES * tiles * format_.parts * g.kernel[1]
+    return max(0.0, 1 - _SPILLED / size) ** 2 if g.output.pixels > 1 else 0.0
 
 
 def _distant(g: WeightedSum, format_: RowFormat) -> bool:
@@ -122,7 +148,7 @@ def shape_of(g: WeightedSum, constants: Constants, settings: Settings) -> tuple[
 def blocks_of(g: WeightedSum) -> list[int]:
     """Return the sizes of blocks of input channels worth a thought."""
     whole = padded(g.input.channels)
-    return sorted({c for c in (32, 64, 128, 256) if c < whole} | {whole})
+    return sorted({c for c in (32, 64, 96, 128, 192, 256) if c < whole} | {whole})
 
 
 def divisors(g: WeightedSum) -> list[int]:
