@@ -16,6 +16,7 @@ import numpy.typing as npt
 from spqc.errors import ArtifactError, InternalError, Unavailable
 
 from .._tir.signature import REGIONS, VIEWS
+from .cores import Cores
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -84,22 +85,33 @@ class Library:
                 raise ArtifactError(
                     f"the compiled library does not load: {error}", hint="compile it again on this machine"
                 ) from None
-        if threads > 1:
-            self._start_threads(threads)
+        self._cores = self._connect(threads) if threads > 1 else None
 
     def function(self, name: str) -> Any:
         found = getattr(self._library, f"__tvm_ffi_{name}")
         found.restype = ctypes.c_int32
         found.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int32, ctypes.c_void_p)
-        return found
+        return found if self._cores is None else _apart(found, self._cores)
 
-    def _start_threads(self, threads: int) -> None:
+    def _connect(self, threads: int) -> Cores | None:
         """Connect the library to the thread pool of TVM's small runtime; its first use in a process fixes its size."""
         os.environ["TVM_NUM_THREADS"] = str(threads)
+        os.environ["TVM_BIND_THREADS"] = "0"  # it would take the first cores, whichever this process may use
         ctypes.CDLL(str(_library_path("tvm_ffi", "libtvm_ffi.so")), mode=ctypes.RTLD_GLOBAL)
         runtime = ctypes.CDLL(str(_library_path("tvm", "libtvm_runtime.so")), mode=ctypes.RTLD_GLOBAL)
         slot = ctypes.c_void_p.in_dll(self._library, "__TVMBackendParallelLaunch")
         slot.value = ctypes.cast(runtime.TVMBackendParallelLaunch, ctypes.c_void_p).value
+        return Cores(runtime.TVMBackendParallelLaunch) if hasattr(os, "sched_setaffinity") else None
+
+
+def _apart(function: Any, cores: Cores) -> Any:
+    """Return the function so that the threads it uses run on cores of their own."""
+
+    def call(*arguments: Any) -> Any:
+        with cores:
+            return function(*arguments)
+
+    return call
 
 
 def _library_path(package: str, name: str) -> Path:
