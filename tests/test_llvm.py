@@ -14,7 +14,7 @@ from random_graphs import Maker, random_codes
 
 import spqc
 from spqc.errors import SpqcError, Unavailable, UsageError
-from spqc.ir import Builder, Graph, Type, ops
+from spqc.ir import Array, Builder, Graph, Type, ops
 from spqc.ir.types import state_type
 from spqc.runtime.observe import observe_graph
 from spqc.targets._tir import build
@@ -26,7 +26,11 @@ needs_v3 = pytest.mark.skipif("avx2" not in host_flags(), reason="this CPU canno
 
 def check(graph: Graph, target: str, seed: int) -> None:
     """Assert that run, trace and step equal the interpreter on three samples."""
-    codes = random_codes(graph, 3, seed)[graph.inputs[0].name]
+    check_on(graph, target, random_codes(graph, 3, seed)[graph.inputs[0].name])
+
+
+def check_on(graph: Graph, target: str, codes: Array) -> None:
+    """Assert that run, trace and step equal the interpreter on given samples."""
     wanted = observe_graph(graph, codes)
     executor = spqc.compile(graph, target).executor
     np.testing.assert_array_equal(executor.run(codes), wanted.logits)

@@ -84,7 +84,9 @@ def test_order_of_groups() -> None:
     np.testing.assert_array_equal(outside[0, 2], weight[0, :6, 0, 1])  # here groups do, then columns
 
 
-def two_layers(weight: Any, *, size: tuple[int, int], steps: int, pool: str = "", **options: Any) -> Graph:
+def two_layers(
+    weight: Any, *, size: tuple[int, int], steps: int, pool: str = "", window: int = 2, **options: Any
+) -> Graph:
     """Return a 1x1 convolution that copies its input, then `weight` over its spikes (each pooled), and a classifier."""
     rng = np.random.default_rng(5)
     out, channels, *_ = weight.shape
@@ -96,7 +98,7 @@ def two_layers(weight: Any, *, size: tuple[int, int], steps: int, pool: str = ""
     (n,) = build.op(ops.Conv2d, x, copy, origin="features.0 (Copy)")
     n = neuron(build, n, "features.0 (Copy)", 0, np.full((3, 3, channels), 1))
     if pool:
-        (n,) = build.op(ops.SumPool if pool == "sum" else ops.MaxPool, n, kernel=2, stride=2)
+        (n,) = build.op(ops.SumPool if pool == "sum" else ops.MaxPool, n, kernel=window, stride=window)
     w = build.constant("w", Type("int", 16, weight.shape), weight)
     (n,) = build.op(ops.Conv2d, n, w, origin="features.1 (Conv)", **options)
     middle = np.abs(weight).reshape(out, -1).sum(1) // 8

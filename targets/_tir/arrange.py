@@ -34,6 +34,7 @@ class Arrangement:
     `taps`: [tile][kernel row][kernel column][lane] from Cx1xKxL, of a depthwise convolution;
     `events`: [tile][block of `group` channels][kernel row][kernel column][channel, then zeros][words]: the bytes of two
     outputs in a word, `fill` added (see kernels/events.py); with two `parts` low bytes' words, then high bytes';
+    `spread`: [tile][channel][kernel row][kernel column][lane];
     `bits`: [tile][word][plane][lane], 32 inputs a word, from ternary weights: those added, then those subtracted;
     `table`: [tile][row * k][lane] from RxKxC; `vector`: [padded channel];
     `codes`: digit `part` of the weights as codes, [tile of `group` outputs][K][output][code], K as `in_order` says for
@@ -92,7 +93,7 @@ def lay_out(arrangements: Sequence[Arrangement], data: Mapping[str, Integers], s
 
 def _parts(a: Arrangement, array: Integers) -> list[Integers]:
     """Return an array as pieces that are arranged one after the other: a tile of outputs takes little memory."""
-    if a.form not in ("weight", "shifts", "codes", "bits", "events") or a.groups > 1:
+    if a.form not in ("weight", "shifts", "codes", "bits", "events", "spread") or a.groups > 1:
         return [array]
     return [array[first : first + a.lanes] for first in range(0, len(array), a.lanes)]
 
@@ -113,9 +114,8 @@ def _arranged(a: Arrangement, array: Integers) -> npt.NDArray[Any]:
         return (_shift_codes(weight) if a.fill else weight).astype(a.dtype)
     if a.form == "places":
         return _places(a, rows_kept(a, array)).astype(a.dtype)
-    if a.form == "taps":
-        rows = _pad(array.reshape(len(array), -1), 0, a.lanes)
-        return rows.reshape(-1, a.lanes, rows.shape[1]).transpose(0, 2, 1).astype(a.dtype)
+    if a.form in ("taps", "spread"):
+        return _by_taps(a, array).astype(a.dtype)
     if a.form == "events":
         return _event_rows(a, array).astype(a.dtype)
     if a.form == "bits":
@@ -134,6 +134,13 @@ def _arranged(a: Arrangement, array: Integers) -> npt.NDArray[Any]:
         whole = _pad(array.reshape(rows * steps, channels), 1, a.lanes, a.fill)
         return whole.reshape(rows * steps, -1, a.lanes).transpose(1, 0, 2).astype(a.dtype)
     return _pad(array.ravel(), 0, a.lanes, a.fill).astype(a.dtype)
+
+
+def _by_taps(a: Arrangement, array: Integers) -> Integers:
+    if a.form == "spread":
+        return _weight(a, array)[..., 0].transpose(0, 3, 1, 2, 4)
+    rows = _pad(array.reshape(len(array), -1), 0, a.lanes)
+    return rows.reshape(-1, a.lanes, rows.shape[1]).transpose(0, 2, 1)
 
 
 def _codes(a: Arrangement, weight: Integers) -> Integers:

@@ -153,6 +153,13 @@ class Constants:
             fill=fill,
         )
 
+    def spread(self, g: WeightedSum) -> Arrangement:
+        """Place a weight by inputs: what one of them adds to the outputs of a tile, tap after tap."""
+        channels = padded(g.input.channels)
+        count = padded(g.output.channels) * channels * g.kernel[0] * g.kernel[1]
+        dtype = self.weight_dtype(g.weight)
+        return self._place(g.weight.name, "spread", dtype, count, kernel=g.kernel, padded_channels=channels)
+
     def digits(self, value: Value) -> tuple[Digits, ...]:
         """Return a weight's digits for look-up tables; empty where it has none."""
         found: tuple[Digits, ...] = self.remember(
@@ -212,8 +219,7 @@ class Constants:
 
     def _programs(self, g: WeightedSum, group: int, planes: int) -> Programs:
         weight = self.graph.data[g.weight.name]
-        whole = weight.reshape(len(weight), -1, *g.kernel)
-        rows = np.pad(whole, ((0, padded(len(whole)) - len(whole)), (0, 0), (0, 0), (0, 0)))
+        rows = self.remember(("rows of programs", g.weight.name, g.kernel), lambda: _whole_tiles(weight, g.kernel))
         levels = self.remember(
             ("slices", g.weight.name, planes, g.bits), lambda: slices_of(weight, planes, 16 if g.bits <= 16 else 32)
         )
@@ -284,3 +290,9 @@ class Constants:
             self.found[key] = Arrangement(name, form, dtype, self.size, size, **shape)
             self.size += -(-size // 64) * 64
         return self.found[key]
+
+
+def _whole_tiles(weight: npt.NDArray[np.int64], kernel: tuple[int, int]) -> npt.NDArray[np.int64]:
+    """Return OxCxKxL weights with outputs of zeros up to whole tiles."""
+    whole = weight.reshape(len(weight), -1, *kernel)
+    return np.pad(whole, ((0, padded(len(whole)) - len(whole)), (0, 0), (0, 0), (0, 0)))

@@ -137,21 +137,7 @@ class Extraction:
         return cast(self.context.memory.view("arena", "uint8")[lanes(at)], "int32")
 
     def _append(self, at: Expr, active: Expr, first: Expr) -> None:
-        """Append the events of the active lanes, and count them."""
-        arena = self.context.memory.view("arena", "int32")
-        one, zero = constant(1, "int32"), constant(0, "int32")
-        if COMPRESS in self.context.machine.features:
-            events = broadcast(first) + lanes(i32(0)) * constant(self.width, "int32")
-            packed = T.call_llvm_pure_intrin("int32x16", "llvm.x86.avx512.mask.compress.v16i32", events, zero, active)
-            T.buffer_store(arena, packed, [lanes(at[0])])
-            count = T.call_llvm_pure_intrin("int32", "llvm.vector.reduce.add.v16i32", select(active, one, zero))
-            T.buffer_store(at, at[0] + count, [0])
-            return
-        bits = T.alloc_buffer((LANES,), "int32")
-        T.buffer_store(bits, select(active, one, zero), [lanes(i32(0))])
-        with T.serial(0, LANES) as lane:  # always stored, kept only where the next one does not overwrite it
-            T.buffer_store(arena, first + lane * self.width, [at[0]])
-            T.buffer_store(at, at[0] + bits[lane], [0])
+        append(self.context, at, active, broadcast(first) + lanes(i32(0)) * constant(self.width, "int32"))
 
     def _fill(self, at: Expr, begin: Expr, x: Expr) -> None:
         """Append events of zeros up to a multiple of the group."""
@@ -159,3 +145,21 @@ class Extraction:
         zeros = bind((x + self.g.padding[1]) * self.column + self.block * self.width)
         T.buffer_store(arena, broadcast(zeros), [lanes(at[0])])
         T.buffer_store(at, begin + ((at[0] - begin + (self.group - 1)) & i32(-self.group)), [0])
+
+
+def append(context: Context, at: Expr, active: Expr, events: Expr) -> None:
+    """Append the events of the active lanes where `at` says, and count them; LANES elements behind may be touched."""
+    arena = context.memory.view("arena", "int32")
+    one, zero = constant(1, "int32"), constant(0, "int32")
+    if COMPRESS in context.machine.features:
+        packed = T.call_llvm_pure_intrin("int32x16", "llvm.x86.avx512.mask.compress.v16i32", events, zero, active)
+        T.buffer_store(arena, packed, [lanes(at[0])])
+        count = T.call_llvm_pure_intrin("int32", "llvm.vector.reduce.add.v16i32", select(active, one, zero))
+        T.buffer_store(at, at[0] + count, [0])
+        return
+    bits, numbers = T.alloc_buffer((LANES,), "int32"), T.alloc_buffer((LANES,), "int32")
+    T.buffer_store(bits, select(active, one, zero), [lanes(i32(0))])
+    T.buffer_store(numbers, events, [lanes(i32(0))])
+    with T.serial(0, LANES) as lane:  # always stored, kept only where the next one does not overwrite it
+        T.buffer_store(arena, numbers[lane], [at[0]])
+        T.buffer_store(at, at[0] + bits[lane], [0])

@@ -35,12 +35,18 @@ class Plan:
     lanes: Lanes
     digits: tuple[Digits, ...]
     periods: tuple[int, ...]  # groups an accumulator may sum, for each digit
-    planes: int
+    planes: int  # bits of an input that are looked up
 
     @property
     def groups(self) -> int:
         """Look-ups for one output, digit and bit."""
         return self.lanes.slots * self.lanes.rows
+
+    @property
+    def together(self) -> int:
+        """How many bits are looked up in a table while it is in its register: all, where few vectors are summed."""
+        n = self.lanes
+        return self.planes if self.planes * n.vectors * n.outputs <= n.permute.registers else 1
 
 
 def make_plan(g: WeightedSum, constants: Constants, steps: int, planes: int, permute: Permute) -> Plan:
@@ -60,7 +66,7 @@ class LookUp(RowKernel):
     def of(cls, context: Context, region: Region, plan: Plan) -> LookUp:
         """Return the emitter of a region under a plan."""
         block = choose_pixels(region, plan.lanes, context.steps_of(region.last.out))
-        return cls(context, region, block, shape=plan.lanes, plan=plan)
+        return cls(context, region, block, shape=plan.lanes, planes=plan.planes, plan=plan)
 
     def stage_rows(self) -> int:
         self.indexes = Indexes(self.context, self.head, self.plan.lanes, self.plan.planes, self.context.scratch)
@@ -74,7 +80,7 @@ class LookUp(RowKernel):
             window = bind(window)
             self._clear_rows(window)
             for part, digits in enumerate(self.plan.digits):
-                for plane in range(self.plan.planes):
+                for plane in range(0, self.plan.planes, self.plan.together):
                     start = self.indexes.tiles + plane * n.tiles_bytes
                     start = bind(i32(start) + (chunk * n.windows + window) * n.tile_window)
                     self._pass(part, digits.shift + plane, tile, window, start)
@@ -86,7 +92,7 @@ class LookUp(RowKernel):
             T.buffer_store(self.sums_view, constant_lanes(0, size, self.sum_dtype), [lanes(at, size)])
 
     def _pass(self, part: int, shift: int, tile: Expr, window: Expr, start: Expr) -> None:
-        """Sum one digit of the weights over one bit of the inputs, and add it, shifted, to the sums."""
+        """Sum one digit of the weights over one bit of the inputs (or several), and add it, shifted, to the sums."""
         n = self.plan.lanes
         groups, period = self.plan.groups, self.plan.periods[part]
         blocks = LANES // n.outputs
@@ -98,26 +104,35 @@ class LookUp(RowKernel):
 
     def _sum_stretch(self, part: int, shift: int, block: Expr, first: Expr, count: Expr, start: Expr, at: Expr) -> None:
         """Sum `count` groups in bytes, for `outputs` channels, and add the widened sums to their rows."""
-        n, size = self.plan.lanes, self.plan.lanes.vector
+        n, size, together = self.plan.lanes, self.plan.lanes.vector, self.plan.together
         targets = [at + (q * n.lanes + v * size) for q in range(n.outputs) for v in range(n.vectors)]
-        sums = [Wide("acc", "int8", size) for _ in targets]
-        for one in sums:
+        sums = [[Wide("acc", "int8", size) for _ in range(together)] for _ in targets]
+        for one in (one for bits in sums for one in bits):
             one.set(constant_lanes(0, size, "int8"))
         with T.serial(0, count) as k:
             group = bind(first + k)
             self._look_up(part, block, group, bind(start + group * (n.tile_slot // n.rows)), sums)
-        for target, one in zip(targets, sums, strict=True):
-            signed = cast(one.get(), "int32" if self.sum_dtype == "int32" else "int16", size)
-            wide = cast(signed, self.sum_dtype, size)
-            if shift:
-                wide = wide << constant_lanes(shift, size, self.sum_dtype)
-            T.buffer_store(self.sums_view, self.sums_view[lanes(target, size)] + wide, [lanes(target, size)])
+        for target, bits in zip(targets, sums, strict=True):
+            whole = self.sums_view[lanes(target, size)]
+            for plane, one in enumerate(bits):
+                whole = whole + self._widened(one, shift + plane)
+            T.buffer_store(self.sums_view, whole, [lanes(target, size)])
 
-    def _look_up(self, part: int, block: Expr, group: Expr, at: Expr, sums: list[Wide]) -> None:
+    def _widened(self, one: Wide, shift: int) -> Expr:
+        """Return an accumulator as elements of sums, shifted."""
+        signed = cast(one.get(), "int32" if self.sum_dtype == "int32" else "int16", one.count)
+        wide = cast(signed, self.sum_dtype, one.count)
+        return wide << constant_lanes(shift, one.count, self.sum_dtype) if shift else wide
+
+    def _look_up(self, part: int, block: Expr, group: Expr, at: Expr, sums: list[list[Wide]]) -> None:
         """Add what one group of channels gives to every accumulator."""
         n, size = self.plan.lanes, self.plan.lanes.vector
         arena = self.context.memory.view("arena", "uint8")
-        index = [T.Bind(arena[lanes(at + v * size, size)]) for v in range(n.vectors)]
+        planes = range(self.plan.together)
+        index = [
+            [T.Bind(arena[lanes(at + (plane * n.tiles_bytes + v * size), size)]) for plane in planes]
+            for v in range(n.vectors)
+        ]
         inputs = n.permute.inputs
         where = self.context.constants.codes(
             self.head, part, outputs=n.outputs, rows_inside=n.rows_inside, inputs=inputs
@@ -128,8 +143,8 @@ class LookUp(RowKernel):
         for q in range(n.outputs):
             table = self._table(part, [start + first + (q * count + i) for i in range(count)])
             for v in range(n.vectors):
-                one = sums[q * n.vectors + v]
-                one.set(one.get() + look_up(table, index[v], size))
+                for one, bits in zip(sums[q * n.vectors + v], index[v], strict=True):
+                    one.set(one.get() + look_up(table, bits, size))
 
     def _table(self, part: int, codes: list[Expr]) -> Expr:
         """Return the partial sums of one output's weights: the sum of what each of its codes adds."""

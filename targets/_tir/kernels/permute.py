@@ -94,10 +94,10 @@ def _interleaved(rows: list[Expr], dtype: str, count: int) -> list[Expr]:
 
 
 def to_row_major(vectors: list[Expr], dtype: str, bits: int = 512) -> list[Expr]:
-    """Return the inverse of `to_lane_major`: LANES rows from vectors that hold [column][row]."""
+    """Return the inverse of `to_lane_major`: LANES rows from vectors of [column][row]; narrow ones: LANES columns."""
+    if bits < 512:  # a square is its own inverse
+        return _interleaved(vectors, dtype, LANES)
     count = elements(dtype, bits)
-    if bits < 512 and count == LANES:  # a square is its own inverse
-        return _interleaved(vectors, dtype, count)
     even, odd = (_striding(dtype, count, first) for first in (0, 1))
     for _ in range(LANES.bit_length() - 1):
         pairs = [(vectors[i], vectors[i + 1]) for i in range(0, len(vectors), 2)]

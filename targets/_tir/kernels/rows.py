@@ -23,6 +23,7 @@ from .dense import Dense, thresholds
 from .lane_shape import RowShape, lane_shape
 from .lane_tail import LaneTail
 from .permute import elements, register_bits, to_lane_major
+from .upper import UpperPlanes
 
 _COMPARISONS = 216  # in straight code, as in `blocks`
 
@@ -48,6 +49,7 @@ class RowKernel(Dense):
     """Emits one region. While `fill` runs, `rows_at` is the index of the first element of the 16 rows."""
 
     shape: RowShape = field(kw_only=True)
+    planes: int = field(kw_only=True)  # bits of an input that `fill` sums; those above are events
 
     @abstractmethod
     def stage_rows(self) -> int:
@@ -76,8 +78,19 @@ class RowKernel(Dense):
         self.dtype = self.tail.dtype = "int32"
         self.lane_tail = self._lane_tail()
         self.sums_at = self.stage_rows()
+        self.upper = self._upper()
         units = padded(self.output.channels) // LANES if self.context.machine.threads > 1 else 1
         self.context.reserve(self.sums_at + units * self._unit_bytes - self.context.scratch)
+
+    def _upper(self) -> UpperPlanes | None:
+        """List the inputs that have bits above those of `fill`; None where none can."""
+        if self.head.source.type.range[1] < 1 << self.planes:
+            return None
+        base = -(-self.sums_at // 64) * 64
+        found = UpperPlanes(self.context, self.head, self.shape, self.planes, base, self.sum_dtype)
+        found.list_events()
+        self.sums_at = found.end
+        return found
 
     def _lane_tail(self) -> LaneTail | None:
         """Return what finishes rows as they lie; None where they are transposed."""
@@ -94,7 +107,8 @@ class RowKernel(Dense):
     @property
     def _unit_bytes(self) -> int:
         """Scratch of one tile: the sums of a chunk, and what finishing them takes."""
-        return self._rows_bytes + (self._rows_bytes if self.lane_tail is None else self.lane_tail.shape.bytes)
+        tail = self._rows_bytes if self.lane_tail is None else self.lane_tail.shape.bytes
+        return self._rows_bytes + (tail if self.upper is None else max(tail, self._rows_bytes))
 
     @property
     def _rows_bytes(self) -> int:
@@ -122,6 +136,8 @@ class RowKernel(Dense):
         """Emit 16 channels of a chunk of pixels, from sums to spikes."""
         with when(self._open(tile, i32(0)) if self.block.steps == self.steps else None):
             self.fill(tile, chunk)
+            if self.upper is not None:
+                self.upper.add(tile, chunk, self.rows_at, self.transposed_at)
             if self.lane_tail is None:
                 self._transpose()
         if self.lane_tail is None:

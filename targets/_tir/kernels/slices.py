@@ -43,7 +43,7 @@ class Slices(RowKernel):
             raise TypeError("slices count sums")
         found = choose_slice_lanes(region.sum, steps)
         block = choose_pixels(region, found, context.steps_of(region.last.out))
-        return cls(context, region, block, shape=found, bits=found, programs=programs)
+        return cls(context, region, block, shape=found, planes=programs.planes, bits=found, programs=programs)
 
     @property
     def _tiles(self) -> int:

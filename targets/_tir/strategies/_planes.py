@@ -1,10 +1,19 @@
-"""What strategies that read spikes, or sums of a few, as planes of bits refuse alike."""
+"""What strategies that read spikes, or sums of a few, as planes of bits have in common: what they refuse, the choice
+how many planes are summed whole while the inputs with higher bits are events (kernels/upper.py), and its cost."""
 
 from __future__ import annotations
 
-from ..strategy import Site
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping
+
+from spqc.ir.program import LANES
+
+from ..geometry import WeightedSum, padded
+from ..kernels.lane_shape import RowShape
+from ..strategy import Settings, Site, Strategy
 
 _PLANES = 4  # bits of an input
+_ROW = 32  # lanes of a vector of 16-bit sums
 
 
 def refused(site: Site) -> str:
@@ -18,3 +27,64 @@ def refused(site: Site) -> str:
     if x.range[0] < 0 or x.range[1] >= 2**_PLANES:
         return f"its input has more than {_PLANES} bits"
     return ""
+
+
+def bits(g: WeightedSum) -> int:
+    """Return how many bits the inputs of a sum have."""
+    return max(1, g.source.type.range[1].bit_length())
+
+
+def planes_of(g: WeightedSum, settings: Settings) -> int:
+    """Return how many bits of the inputs are summed whole: all, where no setting says less."""
+    return settings.get("planes", bits(g))
+
+
+class PlaneStrategy(Strategy):
+    """Settings: `planes`, how many bits of the inputs are summed whole; inputs with higher bits are events."""
+
+    def cost(self, site: Site, settings: Settings) -> float:
+        """Return the predicted nanoseconds."""
+        rates = {**self.rates, **site.rates.get(self.name, {})}
+        return sum(rates[feature] * count for feature, count in self.features(site, settings).items())
+
+    def default(self, site: Site) -> Settings:
+        """Return the planes that are predicted to be fastest; nothing where inputs are single bits."""
+        known: list[Settings] = [{"planes": planes} for planes in range(1, bits(site.sum) + 1)]
+        if len(known) == 1:
+            return {}
+        return min(reversed(known), key=lambda settings: self.cost(site, settings))
+
+    def space(self, site: Site) -> Iterator[Settings]:
+        own = self.default(site)
+        yield {}
+        for planes in range(1, bits(site.sum) + 1) if own else ():
+            if planes != own["planes"]:
+                yield {"planes": planes}
+
+    def features(self, site: Site, settings: Settings) -> Mapping[str, float]:
+        found = settings or self.default(site)
+        return {**self.whole(site, planes_of(site.sum, found)), **self._upper(site, planes_of(site.sum, found))}
+
+    @abstractmethod
+    def whole(self, site: Site, planes: int) -> Mapping[str, float]:
+        """Return the features of a kernel that sums so many bits of its inputs."""
+
+    @abstractmethod
+    def rows(self, site: Site) -> RowShape:
+        """Return how the outputs lie in rows."""
+
+    def _upper(self, site: Site, planes: int) -> Mapping[str, float]:
+        """`listed`: vectors of inputs looked at; `raised`: additions of an event to 16 outputs; `turned`: vectors of
+        sums transposed, in chunks that have events."""
+        g, n = site.sum, self.rows(site)
+        if planes >= bits(g):
+            return {}
+        inputs = site.steps * g.input.pixels * padded(g.input.channels)
+        tiles, taps = padded(g.output.channels) // LANES, g.kernel[0] * g.kernel[1]
+        events = sum(share * (code >> planes) for code, share in enumerate(site.density.chances)) * inputs
+        some = min(1.0, events / n.chunks)
+        return {
+            "listed": inputs / 64,
+            "raised": events * tiles * taps,
+            "turned": some * tiles * LANES * n.chunks * n.lanes / _ROW,
+        }

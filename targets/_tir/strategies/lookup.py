@@ -11,14 +11,14 @@ from spqc.ir.program import LANES
 from ..constants import Constants
 from ..context import Context, Machine
 from ..geometry import Region, WeightedSum, padded
-from ..kernels.lanes import permute_of
+from ..kernels.lanes import Lanes, permute_of
 from ..kernels.lookup import LookUp, Plan, make_plan
 from ..kernels.rows import comparisons
-from ..strategy import Settings, Site, Strategy
-from ._planes import refused
+from ..strategy import Settings, Site
+from ._planes import PlaneStrategy, planes_of, refused
 
 
-class LookUpSum(Strategy):
+class LookUpSum(PlaneStrategy):
     """Weights in few digits over inputs of few bits; `dense` for everything else."""
 
     name: ClassVar[str] = "lookup"
@@ -28,6 +28,9 @@ class LookUpSum(Strategy):
         "neuron": 0.3,
         "staged": 1.5,
         "kernel": 1500.0,
+        "listed": 0.7,
+        "raised": 0.8,
+        "turned": 1.0,
     }
 
     def refuses(self, site: Site) -> str:
@@ -45,16 +48,19 @@ class LookUpSum(Strategy):
             return "its weights do not split into few small digits"
         return ""
 
-    def features(self, site: Site, settings: Settings) -> Mapping[str, float]:
+    def rows(self, site: Site) -> Lanes:
+        return _plan(site.sum, site.machine, site.constants, site.program.steps, 1).lanes
+
+    def whole(self, site: Site, planes: int) -> Mapping[str, float]:
         """`lookup`: vectors looked up, or loaded as tables; `flush`: accumulators widened; `neuron`: comparisons of
         vectors; `staged`: rows of index bytes copied."""
         g = site.sum
-        plan = _plan(site.region, g, site.machine, site.constants, site.program.steps)
+        plan = _plan(g, site.machine, site.constants, site.program.steps, planes)
         n = plan.lanes
         tiles = padded(g.output.channels) // LANES
         passes = tiles * LANES * n.chunks * n.windows * plan.planes
         inputs = n.permute.inputs
-        turns = sum(n.vectors + inputs // digits.split(inputs) for digits in plan.digits)  # look-ups, pieces of tables
+        turns = sum(n.vectors + inputs / digits.split(inputs) / plan.together for digits in plan.digits)
         flushes = passes * sum(math.ceil(plan.groups / period) for period in plan.periods)
         rows = n.slots * plan.planes * site.program.steps * (g.output.height + n.rows - 1)
         return {
@@ -66,17 +72,17 @@ class LookUpSum(Strategy):
         }
 
     def emit(self, context: Context, region: Region, settings: Settings) -> None:
-        if region.sum is None:
+        g = region.sum
+        if g is None:
             raise TypeError("a look-up begins with a sum")
-        plan = _plan(region, region.sum, context.machine, context.constants, context.steps)
+        plan = _plan(g, context.machine, context.constants, context.steps, planes_of(g, settings))
         LookUp.of(context, region, plan).emit()
 
 
-def _plan(region: Region, g: WeightedSum, machine: Machine, constants: Constants, steps: int) -> Plan:
+def _plan(g: WeightedSum, machine: Machine, constants: Constants, steps: int, planes: int) -> Plan:
     permute = permute_of(machine.features)
     if permute is None:
         raise TypeError("a strategy that refuses is not asked")
-    planes = region.kernel.ops[0].type_of(0).range[1].bit_length()
     return make_plan(g, constants, steps, planes, permute)
 
 

@@ -8,18 +8,18 @@ from typing import ClassVar
 from ..context import Context
 from ..geometry import Region, padded
 from ..kernels.rows import comparisons
-from ..kernels.slice_lanes import Phases, channels_of_block, choose_slice_lanes
+from ..kernels.slice_lanes import Phases, SliceLanes, channels_of_block, choose_slice_lanes
 from ..kernels.slices import Slices
 from ..sliced import FIRST, STEP, Programs
-from ..strategy import Settings, Site, Strategy
-from ._planes import refused
+from ..strategy import Settings, Site
+from ._planes import PlaneStrategy, bits, planes_of, refused
 
 _FEATURES = frozenset({"avx512f", "avx512bw", "avx512vbmi", "gfni"})
 _MOST = 2**16 // STEP  # vectors that a program can name
 _FILLED = 0.2  # of the lanes: below, nothing is gained and programs are long
 
 
-class SliceSum(Strategy):
+class SliceSum(PlaneStrategy):
     """Weights of few digits on large maps, whatever the digits are."""
 
     name: ClassVar[str] = "slices"
@@ -30,6 +30,9 @@ class SliceSum(Strategy):
         "neuron": 0.1,
         "staged": 0.22,
         "kernel": 1300.0,
+        "listed": 0.7,
+        "raised": 0.8,
+        "turned": 1.0,
     }
 
     def refuses(self, site: Site) -> str:
@@ -48,13 +51,16 @@ class SliceSum(Strategy):
         lanes = choose_slice_lanes(g, site.steps)
         if site.steps * g.output.pixels < _FILLED * lanes.chunks * lanes.lanes:
             return "its outputs fill too few of 512 lanes"
-        made = self._programs(site)
+        made = self._programs(site, bits(g))
         return "" if FIRST + made.inputs + made.carries <= _MOST else "its kernel is too large"
 
-    def features(self, site: Site, settings: Settings) -> Mapping[str, float]:
+    def rows(self, site: Site) -> SliceLanes:
+        return choose_slice_lanes(site.sum, site.steps)
+
+    def whole(self, site: Site, planes: int) -> Mapping[str, float]:
         """`blocks`: of eight inputs, added; `runs`: of blocks, with their slices loaded and saved; `converted`:
         counters brought into rows; `neuron`: comparisons of vectors; `staged`: pieces of bit vectors."""
-        g, made, n = site.sum, self._programs(site), choose_slice_lanes(site.sum, site.steps)
+        g, made, n = site.sum, self._programs(site, planes), choose_slice_lanes(site.sum, site.steps)
         vectors, outputs = n.chunks * n.vectors, padded(g.output.channels)
         pieces = g.input.channels * made.planes * made.taps * n.chunks * site.steps * n.width // n.piece
         return {
@@ -70,17 +76,12 @@ class SliceSum(Strategy):
         g = region.sum
         if g is None:
             raise TypeError("bit slices begin with a sum")
-        planes = _planes(g.source.type.range[1])
+        planes = planes_of(g, settings)
         made = context.constants.programs(g, channels_of_block(g, planes), planes)
         Slices.of(context, region, made, context.steps).emit()
 
-    def _programs(self, site: Site) -> Programs:
-        planes = _planes(site.sum.source.type.range[1])
+    def _programs(self, site: Site, planes: int) -> Programs:
         return site.constants.programs(site.sum, channels_of_block(site.sum, planes), planes)
-
-
-def _planes(top: int) -> int:
-    return max(1, top.bit_length())
 
 
 STRATEGY = SliceSum
