@@ -30,7 +30,7 @@ class LookUpSum(PlaneStrategy):
         "kernel": 1500.0,
         "listed": 0.7,
         "raised": 0.8,
-        "turned": 1.0,
+        "turned": 1.3,
     }
 
     def refuses(self, site: Site) -> str:

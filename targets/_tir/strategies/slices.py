@@ -32,7 +32,7 @@ class SliceSum(PlaneStrategy):
         "kernel": 1300.0,
         "listed": 0.7,
         "raised": 0.8,
-        "turned": 1.0,
+        "turned": 1.3,
     }
 
     def refuses(self, site: Site) -> str:
