@@ -119,7 +119,6 @@ def _proposal(site: Site, name: str) -> Settings:
 def _choice(site: Site, name: str, settings: Settings, reason: str, found: Finding | None = None) -> Choice:
     kernel = site.region.kernel
     layer = kernel.ops[0].origin.partition(" ")[0] or kernel.ops[0].out.name
-    settings = settings or strategies()[name].default(site)
     ns = predict(site, name, settings)
     return Choice(kernel.name, layer, name, settings, reason, site.density, ns, found is not None)
 

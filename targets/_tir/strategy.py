@@ -59,10 +59,6 @@ class Strategy(ABC):
     def refuses(self, site: Site) -> str:
         """Return why this strategy cannot compute the kernel exactly; the empty text where it can."""
 
-    def default(self, site: Site) -> Settings:
-        """Return what `{}` stands for, where that depends on what is known of the inputs."""
-        return {}
-
     def space(self, site: Site) -> Iterator[Settings]:
         """Yield the settings worth measuring, the default `{}` first."""
         yield {}

@@ -40,30 +40,19 @@ def planes_of(g: WeightedSum, settings: Settings) -> int:
 
 
 class PlaneStrategy(Strategy):
-    """Settings: `planes`, how many bits of the inputs are summed whole; inputs with higher bits are events."""
-
-    def cost(self, site: Site, settings: Settings) -> float:
-        """Return the predicted nanoseconds."""
-        rates = {**self.rates, **site.rates.get(self.name, {})}
-        return sum(rates[feature] * count for feature, count in self.features(site, settings).items())
-
-    def default(self, site: Site) -> Settings:
-        """Return the planes that are predicted to be fastest; nothing where inputs are single bits."""
-        known: list[Settings] = [{"planes": planes} for planes in range(1, bits(site.sum) + 1)]
-        if len(known) == 1:
-            return {}
-        return min(reversed(known), key=lambda settings: self.cost(site, settings))
+    """Settings: `planes`, how many bits of the inputs are summed whole (`{}`: all); higher bits are events."""
 
     def space(self, site: Site) -> Iterator[Settings]:
-        own = self.default(site)
         yield {}
-        for planes in range(1, bits(site.sum) + 1) if own else ():
-            if planes != own["planes"]:
-                yield {"planes": planes}
+        for planes in range(1, bits(site.sum)):
+            yield {"planes": planes}
+
+    def proposed(self, site: Site) -> Iterator[Settings]:
+        return self.space(site)
 
     def features(self, site: Site, settings: Settings) -> Mapping[str, float]:
-        found = settings or self.default(site)
-        return {**self.whole(site, planes_of(site.sum, found)), **self._upper(site, planes_of(site.sum, found))}
+        planes = planes_of(site.sum, settings)
+        return {**self.whole(site, planes), **self._upper(site, planes)}
 
     @abstractmethod
     def whole(self, site: Site, planes: int) -> Mapping[str, float]:
