@@ -20,6 +20,8 @@ from spqc.ir.ranges import bounds
 from spqc.ir.rewrite import with_data
 from spqc.ir.types import Type, signed_type
 
+from ._ladder import Ladder
+
 
 @dataclass(frozen=True)
 class FoldNeurons(Pass):
@@ -75,30 +77,15 @@ class _Staircase:
 
     graph: Graph
     chain: _Chain
-    neuron: Neuron
-
-    @property
-    def codes(self) -> tuple[int, ...]:
-        return tuple(range(self.neuron.low, self.neuron.high + 1))
-
-    @property
-    def ladder(self) -> tuple[tuple[int, int], ...]:
-        """The outcomes (spike, next state code) in the order that a rising potential meets them."""
-        hard = self.neuron.reset == "hard"
-        return tuple((0, code) for code in self.codes) + tuple((1, code) for code in ((0,) if hard else self.codes))
+    ladder: Ladder
 
     def outcome(self, n: Array, code: Array, identity: Array, gate: int = 1) -> Array:
         found = {self.chain.n.name: n}
         for op in self.chain.ops:
             extra = [self._operand(v, found, identity, gate, n) for v in op.inputs[1:]]
             found[op.out.name] = op.evaluate(found[op.inputs[0].name], *extra)[0]
-        return self.rank(*self.neuron.evaluate(found[self.neuron.inputs[0].name], code))
-
-    def rank(self, spike: Array, following: Array) -> Array:
-        """Return the place of outcomes on the ladder."""
-        rank = {outcome: index for index, outcome in enumerate(self.ladder)}
-        lookup = np.array([[rank.get((s, c), -1) for c in self.codes] for s in (0, 1)])
-        return np.asarray(lookup[spike, following - self.neuron.low])
+        neuron = self.ladder.neuron
+        return self.ladder.rank(*neuron.evaluate(found[neuron.inputs[0].name], code))
 
     def _operand(self, value: Value, found: dict[str, Array], identity: Array, gate: int, n: Array) -> Array:
         if self.chain.identity is not None and value == self.chain.identity:
@@ -124,9 +111,9 @@ def _fold(graph: Graph, neuron: Neuron, limit: int) -> Graph:
     if chain is None or neuron.leak < 0:
         return graph
     identities = _identities(graph, chain)
-    stairs = _Staircase(graph, chain, neuron)
+    stairs = _Staircase(graph, chain, Ladder(neuron))
     carry = _carry(graph, stairs)
-    rows, steps = 1 if carry else len(stairs.codes) * identities, len(stairs.ladder) - 1
+    rows, steps = 1 if carry else len(stairs.ladder.codes) * identities, len(stairs.ladder.outcomes) - 1
     if rows * steps > limit:
         return graph
     rest = _rest(stairs, identities) if chain.gate is not None else ()
@@ -146,7 +133,7 @@ def _carry(graph: Graph, stairs: _Staircase) -> tuple[int, ...]:
 
     So it is where batch norm is 1 * n + integers, states carry integers, and no sum can leave the float's integers.
     """
-    chain, neuron = stairs.chain, stairs.neuron
+    chain, neuron = stairs.chain, stairs.ladder.neuron
     affine = chain.ops[0]
     if any(not isinstance(op, Affine | Gate) for op in chain.ops) or neuron.silence in ("spikes", "sticky"):
         return ()
@@ -159,12 +146,12 @@ def _carry(graph: Graph, stairs: _Staircase) -> tuple[int, ...]:
     if not exact or greatest * max(1.0, neuron.input_scale) >= mantissa:
         return ()
     zero = neuron.levels.index(0.0)
-    return tuple(int(carried[zero + code]) for code in stairs.codes)
+    return tuple(int(carried[zero + code]) for code in stairs.ladder.codes)
 
 
 def _shared_thresholds(graph: Graph, stairs: _Staircase, carry: tuple[int, ...], steps: int) -> Array:
     """Return theta[0, k, c] of n + carry; one channel for all where no channel has an offset of its own."""
-    neuron = stairs.neuron
+    neuron = stairs.ladder.neuron
     offset = graph.data[stairs.chain.ops[0].inputs[2].name].astype(np.int64)
     low, high = bounds(graph, stairs.chain.n.name)
     first = np.full((steps, 1), int(low.min()) + min(carry) + int(offset.min()))
@@ -173,7 +160,7 @@ def _shared_thresholds(graph: Graph, stairs: _Staircase, carry: tuple[int, ...],
     while (active := first < last).any():
         middle = (first + last) // 2
         charge = middle.astype(neuron.type_of(0).dtype)
-        passed = stairs.rank(*neuron.evaluate(charge, rest)) > wanted
+        passed = stairs.ladder.rank(*neuron.evaluate(charge, rest)) > wanted
         last = np.where(active & passed, middle, last)
         first = np.where(active & ~passed, middle + 1, first)
     per_channel = last[None] - offset
@@ -197,7 +184,7 @@ def _thresholds(stairs: _Staircase, direction: Array, identities: int, steps: in
 
     Rows and steps lie along the batch axis, so that one evaluation moves every bisection forward.
     """
-    rows = [(code, identity) for code in stairs.codes for identity in range(identities)]
+    rows = [(code, identity) for code in stairs.ladder.codes for identity in range(identities)]
     code, identity = (np.repeat([row[i] for row in rows], steps) for i in (0, 1))
     wanted = np.tile(np.arange(steps), len(rows))[:, None]
     shape = (len(rows) * steps, len(direction))
@@ -215,7 +202,7 @@ def _rest(stairs: _Staircase, identities: int) -> tuple[int, ...] | None:
     """Return the outcome of each state when the gate is closed, or None where it still depends on something."""
     found = []
     channels = stairs.chain.n.type.shape[0]
-    for code in stairs.codes:
+    for code in stairs.ladder.codes:
         seen: set[int] = set()
         for identity, n in itertools.product(range(identities), (-1, 0, 1)):
             reads = [np.full((1, channels), k) for k in (n, code, identity)]
@@ -251,8 +238,8 @@ def _replace_neuron(
         (chain.n, neuron.inputs[1], constants[0], *extra.values()),
         neuron.outputs,
         neuron.origin,
-        following=tuple(code for _, code in stairs.ladder),
-        fires=len(stairs.codes),
+        following=stairs.ladder.following,
+        fires=len(stairs.ladder.codes),
         identities=table.identities,
         rest=table.rest,
         reads=tuple(extra),

@@ -12,6 +12,7 @@ from spqc.ir.ops import (
     Affine,
     Attention,
     Bias,
+    Combine,
     Conv,
     Flatten,
     Gate,
@@ -27,7 +28,7 @@ from spqc.ir.ops import (
 )
 from spqc.ir.program import Buffer, Kernel, Program, Time
 
-_FOLLOWERS = (Bias, Affine, Add, Gate, SpatialMask, Greater, Spiking)
+_FOLLOWERS = (Bias, Affine, Add, Combine, Gate, SpatialMask, Greater, Spiking)
 _VIEWS = (Repeat, Flatten)
 
 
@@ -123,15 +124,17 @@ def _buffers(graph: Graph, kernels: tuple[Kernel, ...]) -> tuple[Buffer, ...]:
     states = {n.name for n in graph.nexts}
     read = {v.name for k in kernels for v in k.reads} | {v.name for v in graph.outputs}
     values = [v for k in kernels if not isinstance(k.ops[0], _VIEWS) for v in k.writes]
-    return tuple(_plain(v) for v in values if v.name in read and v.name not in states)
+    results = {v.name for v in graph.outputs}
+    return tuple(_plain(v, v.name in results) for v in values if v.name in read and v.name not in states)
 
 
-def _plain(value: Value) -> Buffer:
-    """Return the unpacked buffer of a value, for one step."""
+def _plain(value: Value, is_result: bool) -> Buffer:
+    """Return the unpacked buffer of a value, for one step; a result's words have 32 bits."""
     low, high = value.type.range
     if value.type.encoding in ("spike", "uint") and high < 256 and low == 0:
         return Buffer(value, "bytes", 1)
-    return Buffer(value, "words", 1, 64 if value.type.bits > 32 else 32)
+    widths = [bits for bits in ((32, 64) if is_result else (16, 32, 64)) if value.type.bits <= bits]
+    return Buffer(value, "words", 1, widths[0])
 
 
 PLUGIN = FormKernels

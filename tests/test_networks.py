@@ -84,15 +84,39 @@ def test_every_choice_of_the_neuron(variant: dict[str, Any]) -> None:
     assert_exact(network(5, **variant), "llvm")
 
 
-@pytest.mark.parametrize("neuron", [{}, {"input_scale": 0.5}, {"membrane": "tapeout"}], ids=str)
-def test_projected_residual_runs_in_fixed_point(neuron: dict[str, Any]) -> None:
+def projected(seed: int, first: int = 6, **options: Any) -> Any:
     layers = [
-        {"op": "conv2d", "out": 6, "kernel": 3, "padding": 1},
+        {"op": "conv2d", "out": first, "kernel": 3, "padding": 1},
         {"op": "conv2d", "out": 9, "kernel": 3, "padding": 1, "stride": 2, "residual": "project"},
         {"op": "flatten"},
         {"op": "linear", "out": 5},
     ]
-    assert_exact(network(7, layers=layers, spatial_mask=0.35, **neuron), "llvm")
+    return network(seed, layers=layers, **options)
+
+
+@pytest.mark.parametrize("neuron", [{}, {"input_scale": 0.5}, {"membrane": "tapeout"}], ids=str)
+def test_projected_residual_runs_in_fixed_point(neuron: dict[str, Any]) -> None:
+    assert_exact(projected(7, spatial_mask=0.35, **neuron), "llvm")
+
+
+COMBINED: list[tuple[dict[str, Any], str]] = [
+    ({}, "int32"),
+    ({"input_scale": 0.5}, "int32"),
+    ({"membrane": "tapeout", "reset": "soft"}, "int32"),
+    ({"silence": "sticky"}, "int32"),
+    ({"channel_gate": True}, "int32"),
+    ({"weight_bits": 8, "weight_grid": "uniform"}, "int32"),
+    ({"weight_bits": 8, "weight_grid": "uniform", "first": 120}, "int64"),
+]
+
+
+@pytest.mark.parametrize(("options", "width"), COMBINED, ids=str)
+def test_projected_residual_becomes_one_integer(options: dict[str, Any], width: str) -> None:
+    """Two sums are one integer of few bits; long sums find no such factors, and keep their own."""
+    net = projected(8, **options)
+    (combined,) = [op for op in spqc.compile(net, target="llvm").graph.ops if op.name == "combine"]
+    assert str(combined.out.type).startswith(width)
+    assert_exact(net, "llvm")
 
 
 def assert_exact(net: Any, target: str) -> None:

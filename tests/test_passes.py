@@ -29,17 +29,22 @@ derandomised = settings(
 )
 
 
-def projected(seed: int) -> Graph:
-    """Return a network whose neuron two sums decide (a projected residual), on a dyadic lattice: for `fix-point`."""
+def projected(seed: int, greatest: int = 7) -> Graph:
+    """Return a network whose neuron two sums decide (a projected residual), on a dyadic lattice: for `fix-point`.
+
+    Weights up to `greatest`: the greater, the less room they leave for `combine-branches`.
+    """
     rng = np.random.default_rng(seed)
     build = Builder("net", 3)
     x = build.input("x", Type("spike", 1, (2, 5, 5)))
 
     def branch(name: str, kernel: int) -> Value:
         shape = (4, 2, kernel, kernel)
-        w = build.constant(f"w{name}", Type("int", 4, shape, "const", 0.25), rng.integers(-7, 8, shape))
+        weight = rng.integers(-greatest, greatest + 1, shape)
+        w = build.constant(f"w{name}", Type("int", 16, shape, "const", 0.25), weight)
         (n,) = build.op(Conv2d, x, w, padding=kernel // 2)
-        a, b = (build.constant(f"{k}{name}", Type("float", 64, (4,)), rng.integers(-32, 33, 4) / 64) for k in "ab")
+        near = [rng.integers(-(2**20), 2**20, 4) / 2**22 for _ in "ab"]
+        a, b = (build.constant(f"{k}{name}", Type("float", 64, (4,)), v) for k, v in zip("ab", near, strict=True))
         return build.op(Affine, n, a, b)[0]
 
     (charge,) = build.op(Add, branch("1", 3), branch("2", 1))
@@ -63,6 +68,7 @@ def attending(seed: int) -> Graph:
 NETWORKS = {
     "random": lambda seed: Maker(seed).graph(3),
     "projected": projected,
+    "projected, long sums": lambda seed: projected(seed, greatest=2000),
     "branched": branched,
     "attending": attending,
 }

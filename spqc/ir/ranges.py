@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from .graph import Graph
 from .op import Op
-from .ops import Add, Attention, Bias, Conv, Flatten, GlobalSum, Linear, MaxPool, Repeat, Reshape, SumPool
+from .ops import Add, Attention, Bias, Combine, Conv, Flatten, GlobalSum, Linear, MaxPool, Repeat, Reshape, SumPool
 
 Bounds = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
 
@@ -36,6 +36,9 @@ def bounds(graph: Graph, name: str) -> Bounds:
         low, high = bounds(graph, op.inputs[0].name)
         more_low, more_high = bounds(graph, op.inputs[1].name)
         return low + more_low, high + more_high
+    if isinstance(op, Combine) and op.inputs[2].name in graph.data and op.inputs[3].name in graph.data:
+        first, second = (_scaled(graph, op, i) for i in range(2))
+        return first[0] + second[0], first[1] + second[1]
     if isinstance(op, Attention):
         return _of(0, op.bound(*(int(bounds(graph, v.name)[1].max()) for v in op.inputs)))
     if isinstance(op, Repeat | MaxPool):
@@ -56,6 +59,13 @@ def sum_bounds(graph: Graph, op: Op) -> Bounds:
     # zero padding adds 0 to the inputs' range
     smallest, largest = min(smallest, 0), max(largest, 0)
     return negative * largest + positive * smallest, positive * largest + negative * smallest
+
+
+def _scaled(graph: Graph, op: Op, index: int) -> Bounds:
+    """Return the range of an operand times its factors, which come two operands later."""
+    factors = graph.data[op.inputs[index + 2].name].astype(np.int64)
+    low, high = bounds(graph, op.inputs[index].name)
+    return np.minimum(low * factors, high * factors), np.maximum(low * factors, high * factors)
 
 
 def _input_bounds(graph: Graph, name: str) -> Bounds:

@@ -7,7 +7,19 @@ from dataclasses import dataclass
 from tvm import tirx
 
 from spqc.ir import Op, Value
-from spqc.ir.ops import Add, Affine, Automaton, Bias, CurrentNeuron, Gate, Greater, Integrate, Neuron, SpatialMask
+from spqc.ir.ops import (
+    Add,
+    Affine,
+    Automaton,
+    Bias,
+    Combine,
+    CurrentNeuron,
+    Gate,
+    Greater,
+    Integrate,
+    Neuron,
+    SpatialMask,
+)
 
 from .automaton import Fired, Rows, advance_automaton
 from .context import Context
@@ -20,7 +32,8 @@ def result_dtype(op: Op, sums: str) -> str:
     """Return the vector type an operator of a tail gives: fixed point int64, comparisons int32, the rest as it came."""
     if isinstance(op, Greater):
         return "int32"
-    return "int64" if op.outputs[0].type.encoding == "fixed" else sums
+    wide = op.outputs[0].type.encoding == "fixed" or (isinstance(op, Combine) and op.outputs[0].type.bits > 32)
+    return "int64" if wide else sums
 
 
 @dataclass(frozen=True)
@@ -50,10 +63,14 @@ class Tail:
             elif isinstance(op, Affine):
                 self._load(op.inputs[1], "int64", channel)
                 self._load(op.inputs[2], "int64", channel)
+            elif isinstance(op, Combine):
+                for factor in op.inputs[2:]:
+                    self._load(factor, result_dtype(op, self.dtype), channel)
             elif isinstance(op, CurrentNeuron) and len(op.inputs) == 4:
                 self._load(op.inputs[3], "int32", channel)
             elif isinstance(op, Automaton):
-                self.rows = Rows.load(self.context, op, self.dtype, channel)
+                dtype = "int64" if op.type_of(0).bits > 32 else self.dtype
+                self.rows = Rows.load(self.context, op, dtype, channel)
                 if "direction" in op.reads:
                     self._load(op.inputs[op.operand("direction") or 0], self.dtype, channel)
 
@@ -98,6 +115,10 @@ class Tail:
     def _step(self, op: Op, x: Expr, spot: Spot) -> Expr:
         if isinstance(op, Bias):
             return x + self.vectors[op.inputs[1].name]
+        if isinstance(op, Combine):
+            dtype = result_dtype(op, self.dtype)
+            other = self._operand(op.inputs[1], spot, dtype)
+            return cast(x, dtype) * self.vectors[op.inputs[2].name] + other * self.vectors[op.inputs[3].name]
         if isinstance(op, Greater):
             return select(x > self.vectors[op.inputs[1].name], constant(1, "int32"), constant(0, "int32"))
         if isinstance(op, Affine):

@@ -17,7 +17,7 @@ from .executor import NativeExecutor
 
 _GRAPH = (
     "fold-neurons,remove-dead,absorb-direction,lower-power-of-two,hoist-constant,"
-    "narrow-accumulators,fix-point,remove-dead,associate-attention"
+    "narrow-accumulators,fix-point,combine-branches,remove-dead,associate-attention"
 )
 _LOWER = "form-kernels,fuse-time{{mode={mode}}},pack-spikes,skip-masked,plan-memory"
 

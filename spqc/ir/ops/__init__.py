@@ -5,7 +5,7 @@ from .automaton import Automaton
 from .integrate import CurrentNeuron, Integrate
 from .matrix import Conv, Conv1d, Conv2d, Conv3d, Linear
 from .neuron import Neuron
-from .pointwise import Add, Affine, Bias, Flatten, Gate, Greater, Repeat, Reshape, SpatialMask
+from .pointwise import Add, Affine, Bias, Combine, Flatten, Gate, Greater, Repeat, Reshape, SpatialMask
 from .pooling import GlobalSum, MaxPool, SumPool
 from .spiking import Spiking
 
@@ -15,6 +15,7 @@ __all__ = [
     "Attention",
     "Automaton",
     "Bias",
+    "Combine",
     "Conv",
     "Conv1d",
     "Conv2d",

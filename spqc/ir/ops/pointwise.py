@@ -87,6 +87,24 @@ class Add(Op):
 
 
 @dataclass(frozen=True)
+class Combine(Op):
+    """p[c] * n + m[c] * k on integers: two sums weighed against each other. Factors of 32 bits promise a sum of 32."""
+
+    name: ClassVar[str] = "combine"
+
+    def infer(self) -> tuple[Type, ...]:
+        n, k, p, m = (self.type_of(i) for i in range(4))
+        self.need(n.is_integer and k.is_integer and n.shape == k.shape, f"combines sums of one shape, not {n} and {k}")
+        fits = p.is_integer and m.is_integer and p.shape == m.shape == n.shape[:1]
+        self.need(fits, f"needs two integers for each channel of {n}, not {p} and {m}")
+        return (Type("int", 32 if max(p.bits, m.bits) <= 32 else 64, n.shape, joined_clock(n, k)),)
+
+    def evaluate(self, *arrays: Array) -> tuple[Array, ...]:
+        n, k, p, m = arrays
+        return (n * per_channel(p, n) + k * per_channel(m, k),)
+
+
+@dataclass(frozen=True)
 class Bias(Op):
     """n + b[c] on the integer lattice."""
 

@@ -1,0 +1,38 @@
+"""The outcomes of a neuron in the order in which a rising potential meets them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from spqc.ir import Array
+from spqc.ir.ops import Neuron
+
+
+@dataclass(frozen=True)
+class Ladder:
+    """The silent states in ascending order, then the firing ones: potentials climb it."""
+
+    neuron: Neuron
+
+    @property
+    def codes(self) -> tuple[int, ...]:
+        return tuple(range(self.neuron.low, self.neuron.high + 1))
+
+    @property
+    def outcomes(self) -> tuple[tuple[int, int], ...]:
+        """The outcomes (spike, next state code), lowest first."""
+        hard = self.neuron.reset == "hard"
+        return tuple((0, code) for code in self.codes) + tuple((1, code) for code in ((0,) if hard else self.codes))
+
+    @property
+    def following(self) -> tuple[int, ...]:
+        """The next state of each outcome."""
+        return tuple(code for _, code in self.outcomes)
+
+    def rank(self, spike: Array, following: Array) -> Array:
+        """Return the place of outcomes on the ladder."""
+        rank = {outcome: index for index, outcome in enumerate(self.outcomes)}
+        lookup = np.array([[rank.get((s, c), -1) for c in self.codes] for s in (0, 1)])
+        return np.asarray(lookup[spike, following - self.neuron.low])
