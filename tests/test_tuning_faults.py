@@ -73,3 +73,23 @@ def test_a_file_that_grows_no_more_is_named_and_stays_readable(tmp_path: Path, l
     assert done.returncode == 1 and "OutputError" in done.stderr and str(path) in done.stderr
     found = read_records(path)
     assert found and [record.settings["n"] for record in found] == list(range(len(found)))
+
+
+APPENDER = """
+import sys
+from pathlib import Path
+from spqc.tuning.records import Journal, Record
+with Journal(Path(sys.argv[1])) as journal:
+    for n in range(150):
+        journal.append(Record("kernel " + sys.argv[2], "dense", {"n": n}, 1.0 + n, "2026-01-02", "0.1.0"))
+"""
+
+
+def test_two_searches_may_append_to_one_file_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "r.jsonl"
+    path.write_bytes(b'{"key": "torn')  # both find it, and both begin a new line
+    both = [subprocess.Popen([sys.executable, "-c", APPENDER, str(path), name]) for name in "ab"]
+    assert [process.wait(60) for process in both] == [0, 0]
+    found = read_records(path)
+    for name in "ab":
+        assert [r.settings["n"] for r in found if r.key == f"kernel {name}"] == list(range(150))

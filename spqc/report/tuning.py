@@ -37,7 +37,7 @@ def _row(k: TunedKernel) -> tuple[str, ...]:
 def show_fit(report: FitReport) -> None:
     """Print how well the fitted rates predict."""
     errors = f"median error {report.median_error:.1%}, worst {report.worst_error:.1%}"
-    print(f"fitted to {report.samples} measurements on {report.cpu}: {errors}")
+    print(f"fitted to {report.samples} measurements on {report.cpu}; of kernels held back: {errors}")
     rows = [(s.strategy, str(s.samples), f"{s.median_error:.1%}", f"{s.worst_error:.1%}") for s in report.strategies]
     show_table(("strategy", "measurements", "median error", "worst"), rows, ("measurements", "median error", "worst"))
     print(f"rates: {report.file}")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy.typing as npt
 
 from spqc.compiler import lowered, optimised, target_of
-from spqc.contracts import Advice, Job, Target, Tracker
+from spqc.contracts import Advice, Candidate, Target, Tracker
 from spqc.errors import UsageError
 from spqc.ir import Graph
 from spqc.ir.ops import Conv, Linear
@@ -53,22 +53,22 @@ def tune(
 
 
 def fit(target: str | Target = "llvm", progress: Callable[[int, int], None] | None = None) -> FitReport:
-    """Fit the cost function to this machine, over a grid of kernels; `compile` then predicts with it.
+    """Fit the cost function to this machine, over a set of kernels; `compile` then predicts with it.
 
     Raises UsageError for a target that has no cost function.
     """
     chosen = target_of(target)
-    pairs = [(lesson.graph, density) for lesson in chosen.lessons() for density in lesson.densities]
+    numbered = enumerate(chosen.lessons())
+    pairs = [(number, lesson.graph, density) for number, lesson in numbered for density in lesson.densities]
     measured: list[Measurement] = []
     cpu = ""
-    for index, (graph, density) in enumerate(pairs):
+    for index, (number, graph, density) in enumerate(pairs):
         done = optimised(graph, chosen)
         tuner = chosen.tuner(done, lowered(done, chosen), Advice(_even(done, density)))
         cpu = tuner.cpu
         job = next(job for job in tuner.jobs() if job.layer == LESSON)
-        candidates = [c for name in _strategies(job) for c in [c for c in job.candidates if c.strategy == name][:5:2]]
-        found = tuner.measure(job, candidates)
-        measured += [Measurement(c.strategy, c.features, ns) for c, ns in found]
+        found = tuner.measure(job, taught(job.candidates))
+        measured += [Measurement(c.strategy, c.features, ns, number) for c, ns in found]
         if progress is not None:
             progress(index + 1, len(pairs))
     report = fitted(measured, format_call(chosen.name, chosen), cpu, str(rates_path()))
@@ -77,8 +77,13 @@ def fit(target: str | Target = "llvm", progress: Callable[[int, int], None] | No
     return report
 
 
-def _strategies(job: Job) -> list[str]:
-    return list(dict.fromkeys(c.strategy for c in job.candidates))
+def taught(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Return up to three candidates of each strategy: its first, one from the middle and its last."""
+    found = []
+    for name in dict.fromkeys(c.strategy for c in candidates):
+        own = [c for c in candidates if c.strategy == name]
+        found += [own[index] for index in sorted({0, len(own) // 2, len(own) - 1})]
+    return found
 
 
 def _even(graph: Graph, density: float) -> dict[str, tuple[float, ...]]:

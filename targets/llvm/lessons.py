@@ -15,7 +15,7 @@ from spqc.ir.types import Encoding, state_type
 
 @dataclass(frozen=True)
 class Kind:
-    """The measured layer: a 3x3 convolution over `size` x `size`, or, with size 1, a linear one; `pool` before it."""
+    """The measured layer: a convolution over `size` x `size`, or, with size 1, a linear one; `pool`: sums before it."""
 
     inputs: int
     outputs: int
@@ -24,6 +24,9 @@ class Kind:
     steps: int = 4
     weights: tuple[Encoding, int] = ("pot", 4)
     pool: bool = False
+    kernel: int = 3
+    stride: int = 1
+    groups: int = 1
 
 
 KINDS = (
@@ -37,9 +40,33 @@ KINDS = (
     Kind(48, 48, 12, steps=2, weights=("int", 2)),
     Kind(64, 128, 8, densities=(0.2, 0.5), pool=True),
     Kind(64, 64, 16, weights=("apot", 8)),
+    Kind(16, 32, 8, densities=(0.3,)),
+    # sums that wait for each other, staging that few outputs share, sums of 32 bits, borders, columns left out
+    Kind(24, 256, 20, densities=(0.1,), kernel=1),
+    Kind(128, 40, 28, densities=(0.05,), steps=3, kernel=1),
+    Kind(320, 160, 10, densities=(0.2,), steps=8, kernel=1, weights=("int", 2)),
+    Kind(160, 16, 40, densities=(0.1,), weights=("int", 2)),
+    Kind(96, 48, 40, densities=(0.05,), steps=1, pool=True),
+    Kind(384, 96, 14, densities=(0.1,), steps=6, weights=("pot", 5)),
+    Kind(32, 192, 20, densities=(0.1,), kernel=5),
+    Kind(48, 32, 32, densities=(0.1,), kernel=1, pool=True),
+    Kind(100, 128, 28, densities=(0.02, 0.2), steps=2, stride=2),
+    Kind(200, 64, 20, densities=(0.3,), steps=5, stride=2, weights=("int", 8)),
+    Kind(96, 96, 5, densities=(0.05, 0.5), kernel=5, weights=("int", 4)),
+    # a group for each channel
+    Kind(40, 40, 24, densities=(0.1,), kernel=7, groups=40),
+    Kind(96, 96, 16, densities=(0.1,), steps=2, groups=96),
+    Kind(128, 128, 10, densities=(0.1,), steps=8, groups=128),
+    Kind(64, 64, 20, densities=(0.1,), kernel=5, stride=2, groups=64),
+    # linear
     Kind(1024, 512, 1),
     Kind(2048, 256, 1, densities=(0.05, 0.2), weights=("int", 8)),
-    Kind(16, 32, 8, densities=(0.3,)),
+    Kind(1024, 1000, 1, densities=(0.1,), weights=("int", 2)),
+    Kind(4096, 256, 1, densities=(0.1,), weights=("int", 2)),
+    Kind(512, 1024, 1, densities=(0.1,), steps=1, weights=("int", 2)),
+    Kind(320, 512, 1, densities=(0.3,), steps=10, weights=("int", 2)),
+    Kind(4096, 1024, 1, densities=(0.15,), steps=6, weights=("int", 2)),
+    Kind(2048, 64, 1, densities=(0.1,), steps=6, weights=("int", 2)),
 )
 
 
@@ -66,7 +93,7 @@ def network(kind: Kind) -> Graph:
 
 
 def measured(build: Builder, s: Value, kind: Kind, rng: np.random.Generator) -> Value:
-    window = (kind.inputs,) if kind.size == 1 else (kind.inputs, 3, 3)
+    window = (kind.inputs,) if kind.size == 1 else (kind.inputs // kind.groups, kind.kernel, kind.kernel)
     encoding, bits = kind.weights
     top = 2 ** (bits - 1) - 1
     values = np.arange(top + 1) if encoding == "int" else np.array(magnitudes(encoding, bits))
@@ -75,7 +102,8 @@ def measured(build: Builder, s: Value, kind: Kind, rng: np.random.Generator) -> 
     if kind.size == 1:
         (s,) = build.op(ops.Flatten, s, origin="flat")
         return build.op(ops.Linear, s, weight, origin="measured")[0]
-    return build.op(ops.Conv2d, s, weight, origin="measured", padding=1)[0]
+    options = {"padding": kind.kernel // 2, "stride": kind.stride, "groups": kind.groups}
+    return build.op(ops.Conv2d, s, weight, origin="measured", **options)[0]
 
 
 def neurons(build: Builder, n: Value, name: str, rng: np.random.Generator) -> Value:

@@ -15,6 +15,8 @@ from ..kernels.product import choose
 from ..strategy import Settings, Site
 from ._blocked import Blocked, asked_block
 
+_HIDING = 48  # rows of weights: so many products of a block take as long as its neurons wait from step to step
+
 
 class DenseSum(Blocked):
     """Settings: `tiles`, `pixels`, `steps` of the block that stays in registers."""
@@ -26,6 +28,7 @@ class DenseSum(Blocked):
         "words": 0.3,
         "portable": 0.3,
         "neuron": 0.2,
+        "exposed": 0.0,
         "staged": 0.1,
         "kernel": 500.0,
     }
@@ -35,7 +38,8 @@ class DenseSum(Blocked):
 
     def features(self, site: Site, settings: Settings) -> Mapping[str, float]:
         """`dot`, `pairs`, `words`, `portable`: vector multiplies or loads, whichever are more; `neuron`: comparisons of
-        vectors; `staged`: vectors of input bytes brought into order."""
+        vectors; `exposed`: vectors of outcomes that wait for the step before while too few products hide it; `staged`:
+        vectors of input bytes brought into order."""
         g, block = site.sum, self.block(site, settings)
         product = choose(g, site.machine, site.constants)
         channels = (
@@ -55,6 +59,7 @@ class DenseSum(Blocked):
         return {
             product.name: float(turns * depth * inner),
             "neuron": float(neurons * thresholds(site.region)),
+            "exposed": neurons * max(0.0, 1 - depth / _HIDING) if site.program.steps > 1 else 0.0,
             "staged": float(site.steps * g.input.pixels * math.ceil(channels / LANES)),
             "kernel": 1.0,
         }

@@ -34,6 +34,7 @@ class EventSum(Strategy):
         "sums": 0.4,
         "windows": 9.0,
         "neuron": 0.05,
+        "looked": 0.0,
         "scanned": 4.0,
         "kernel": 500.0,
     }
@@ -71,18 +72,18 @@ class EventSum(Strategy):
         `rows`: vectors of weights added; `distant`: of those, from weights beyond the nearest cache; `spilled`: of
         those, by how far a block's weights outgrow the first-level cache; `splits`: vectors of words split; `runs`: of
         events; `sums`: vectors of sums that they take up and put back; `windows`: of tile and step; `neuron`:
-        comparisons of vectors; `scanned`: vectors of inputs looked at.
+        comparisons of vectors; `looked`: vectors of inputs looked at; `scanned`: for each of their codes.
         """
         g, format_ = site.sum, known_format(site.sum, site.constants)
         tiles, channels = shape_of(g, site.constants, settings)
         blocks = -(-g.input.channels // channels)
         windows = site.steps * g.output.pixels * (padded(g.output.channels) // LANES // tiles)
-        taps = g.kernel[0] * g.kernel[1]
+        taps = _inside(g)
         filling = taps * blocks * (format_.group - 1) / 2  # events of zeros
         events = site.density.mean * g.input.channels * taps + filling
         vectors = max(1, tiles // 4) * format_.parts
+        looked = site.steps * g.input.pixels * (padded(g.input.channels) // LANES)
         runs = windows * g.kernel[0] * blocks
-        scanned = site.steps * g.input.pixels * (padded(g.input.channels) // LANES) * g.source.type.range[1]
         return {
             "rows": windows * events * vectors,
             "distant": windows * events * vectors if _distant(g, format_) else 0.0,
@@ -92,7 +93,8 @@ class EventSum(Strategy):
             "sums": runs * tiles * (0.5 if format_.flush == "end" else 1.0),
             "windows": float(windows),
             "neuron": float(windows * tiles * thresholds(site.region)),
-            "scanned": float(scanned),
+            "looked": float(looked),
+            "scanned": float(looked * g.source.type.range[1]),
             "kernel": 1.0,
         }
 
@@ -111,6 +113,16 @@ def _spilled(g: WeightedSum, format_: RowFormat, tiles: int, channels: int) -> f
     """
     size = channels * LANES * tiles * format_.parts * g.kernel[1]
     return max(0.0, 1 - _SPILLED / size) ** 2 if g.output.pixels > 1 else 0.0
+
+
+def _inside(g: WeightedSum) -> float:
+    """Return how many taps of a window are on the map, on average: padding has no events."""
+    sizes = ((g.input.rows, g.output.rows, 0), (g.input.width, g.output.width, 1))
+    taps = 1.0
+    for size, outputs, axis in sizes:
+        starts = range(-g.padding[axis], outputs * g.stride[axis] - g.padding[axis], g.stride[axis])
+        taps *= sum(max(0, min(start + g.kernel[axis], size) - max(start, 0)) for start in starts) / outputs
+    return taps
 
 
 def _distant(g: WeightedSum, format_: RowFormat) -> bool:

@@ -25,8 +25,11 @@ class LookUpSum(PlaneStrategy):
     rates: ClassVar[Mapping[str, float]] = {
         "lookup": 0.125,
         "flush": 0.75,
+        "widened": 0.0,
         "neuron": 0.3,
+        "gathered": 0.0,
         "staged": 1.5,
+        "ordered": 0.0,
         "kernel": 1500.0,
         "listed": 0.7,
         "raised": 0.8,
@@ -52,8 +55,9 @@ class LookUpSum(PlaneStrategy):
         return _plan(site.sum, site.machine, site.constants, site.program.steps, 1).lanes
 
     def whole(self, site: Site, planes: int) -> Mapping[str, float]:
-        """`lookup`: vectors looked up, or loaded as tables; `flush`: accumulators widened; `neuron`: comparisons of
-        vectors; `staged`: rows of index bytes copied."""
+        """`lookup`: vectors looked up, or loaded as tables; `flush`: accumulators widened; `widened`: of those, to 32
+        bits; `neuron`: comparisons of vectors; `gathered`: vectors of index bytes made; `staged`: rows of them copied;
+        `ordered`: vectors of them brought into the order in which they are read."""
         g = site.sum
         plan = _plan(g, site.machine, site.constants, site.program.steps, planes)
         n = plan.lanes
@@ -62,12 +66,18 @@ class LookUpSum(PlaneStrategy):
         inputs = n.permute.inputs
         turns = sum(n.vectors + inputs / digits.split(inputs) / plan.together for digits in plan.digits)
         flushes = passes * sum(math.ceil(plan.groups / period) for period in plan.periods)
-        rows = n.slots * plan.planes * site.program.steps * (g.output.height + n.rows - 1)
+        each = plan.planes * site.program.steps
+        rows = n.slots * each * (g.output.height + n.rows - 1)
+        gathered = each * math.ceil(g.input.channels / inputs) * math.ceil(g.input.pixels / n.vector)
+        ordered = 0 if n.narrow else plan.planes * n.chunks * n.windows * n.slots * n.rows * n.vectors
         return {
             "lookup": float(passes * plan.groups * turns),
             "flush": float(flushes * n.vectors),
+            "widened": float(flushes * n.vectors) if g.bits > 16 else 0.0,
             "neuron": float(comparisons(site, n)),
+            "gathered": float(gathered),
             "staged": float(rows),
+            "ordered": float(ordered),
             "kernel": 1.0,
         }
 
