@@ -119,3 +119,9 @@ def function(name: str, body: Any) -> tvm.tirx.PrimFunc:
         T.func_name(name)
         body()
     return builder.get()
+
+
+def prefetch(view: Any, index: Expr) -> None:
+    """Ask for the cache line of an element that will be read soon; any address may be asked for."""
+    near, data = tirx.const(2, "int32"), tirx.const(1, "int32")  # into the second-level cache
+    T.evaluate(T.call_llvm_intrin("void", "llvm.prefetch.p0", T.address_of(view[index]), i32(0), near, data))

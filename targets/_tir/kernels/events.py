@@ -22,13 +22,14 @@ from spqc.ir.program import LANES
 
 from ..arrange import byte_of
 from ..geometry import WeightedSum, padded
-from ..vector import Expr, Registers, bind, broadcast, cast, constant, i32, lanes, loop, when
+from ..vector import Expr, Registers, bind, broadcast, cast, constant, i32, lanes, loop, prefetch, when
 from .dense import Dense
 from .event_lists import EventLists, Extraction
 from .stage import Staged
 
 _WORDS = 32  # 16-bit lanes of the widest vector
 _LIMIT = 2**15 - 1
+_LINE = 32  # 16-bit elements of a cache line
 _WINDOWS = 128  # at least, of one turn: how often it uses the weights that it brings into the cache
 
 
@@ -153,8 +154,20 @@ class Events(Dense):
             when(self._open(tile, t)),
         ):
             self._run(tile, block, ky, r, x, t)
+            self._fetch_ahead(tile, block, ky, bind((r * self.output.width + x) * self.steps + t))
         with T.serial(0, here) as r, loop(self.output.width) as x:
             self.body(tile, bind(self.top + r), bind(x))
+
+    def _fetch_ahead(self, tile: Expr, block: Expr, ky: Expr, window: Expr) -> None:
+        """Ask for a few lines of the weights that the next row of the kernel will add, each window for its own."""
+        g, view = self._sum, self.context.memory.view("constant", "int16")
+        size = g.kernel[1] * self.column  # elements of weights under one kernel row
+        windows = self.turn_rows * self.output.width * self.steps
+        count = -(-size // (_LINE * windows))
+        following = ((tile * self.lists.blocks + block) * g.kernel[0] + ky + 1) * size
+        first = bind(i32(self.weights) + following + window * (count * _LINE))
+        for k in range(count):
+            prefetch(view, first + k * _LINE)
 
     def _window(self, r: Expr, x: Expr, t: Expr) -> Expr:
         """Return the index of a window's first element."""

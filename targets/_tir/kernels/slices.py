@@ -19,13 +19,14 @@ from spqc.ir.program import LANES
 from ..context import Context
 from ..geometry import Region, padded
 from ..sliced import BLOCK, CARRIED, ONES, WORD, ZERO, Programs
-from ..vector import Expr, bind, cast, i32, lanes, loop, when
+from ..vector import Expr, bind, cast, i32, lanes, loop, prefetch, when
 from .permute import Wide, bit_transposed, constant_lanes, of_three, shuffled_bytes, to_lane_major, wide_held
 from .rows import RowKernel, choose_pixels
 from .slice_bits import BitMaps
 from .slice_lanes import BITS, WORDS, Part, SliceLanes, choose_slice_lanes
 
 _ROWS = 16  # slices that are transposed at once: two bytes of a sum
+_AHEAD = 256  # words of a program: about what is read while the memory answers
 _HALF = 32  # lanes of a vector of two bytes
 
 
@@ -137,6 +138,7 @@ class Slices(RowKernel):
             one.set(self._words[_vector(counter + tirx.const(k * WORDS, "int64"))])
         first = bind(inputs.astype("int64"))
         with T.serial(0, count) as i:
+            prefetch(view, body + i * (BLOCK // WORD) + _AHEAD)
             words = [T.Bind(view[body + i * (BLOCK // WORD) + k]) for k in range(BLOCK // WORD)]
             places = [first + _number(word, k) for word in words for k in range(WORD)]
             taken = [T.Bind(self._words[_vector(place)]) for place in places]
