@@ -43,4 +43,5 @@ def _cell(peers: Mapping[str, Any], name: str, wanted: Ratios) -> str:
     if name not in wanted or name not in peers:
         return "-"
     ratio = peers[name]["ratio"]
-    return f"{ratio:.1f} of {wanted[name]:g}, {'reached' if ratio >= wanted[name] else 'missed'}"
+    shown = f"{ratio:.1f}" if ratio >= 10 else f"{ratio:.2f}"
+    return f"{shown} of {wanted[name]:g}, {'reached' if ratio >= wanted[name] else 'missed'}"

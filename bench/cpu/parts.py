@@ -67,9 +67,9 @@ def _measure(
 
 
 def _wanted(job: Job, strategy: str) -> Candidate:
-    """Return the forced strategy as it is predicted to be fastest, where it serves, else the kernel's own choice."""
-    forced = [c for c in job.candidates if c.strategy == strategy]
-    return min(forced, key=lambda c: c.predicted_ns, default=job.own)
+    """Return the kernel's own choice, or the forced strategy's default where that is another and serves."""
+    forced = [c for c in job.candidates if c.strategy == strategy and not c.settings]
+    return forced[0] if forced and job.own.strategy != strategy else job.own
 
 
 if __name__ == "__main__":

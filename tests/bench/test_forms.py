@@ -97,8 +97,8 @@ def test_goals_are_stated_reached_or_missed():
         for name in ("vgg9 32x32 T4 max pool, 2-bit", "vgg9 32x32 T4 avg pool, 4-bit", "digits 8x8 T4, 4-bit")
     ]
     vgg, average = against_goals(rows)
-    assert vgg[2:] == ["20.0 of 20, reached", "-", "-", "2.5 of 4, missed"]
-    assert average[2:] == ["-", "-", "-", "2.5 of 1.8, reached"]
+    assert vgg[2:] == ["20.0 of 20, reached", "-", "-", "2.50 of 4, missed"]
+    assert average[2:] == ["-", "-", "-", "2.50 of 1.8, reached"]
 
 
 def test_a_row_that_is_measured_again_takes_its_old_place():
