@@ -149,7 +149,8 @@ def _weighed(c: _Channel, charges: Array) -> tuple[int, int, Array] | None:
     missing = charges[:, None] - c.b - c.e * k
     border = -(-missing // a) if a else np.where(missing <= 0, low, high + 1)
     border = np.clip(border, low, high + 1)
-    scale = _GREATEST / max(1, a * max(abs(low), abs(high)) + abs(c.e) * int(np.abs(k).max()))
+    most_n, most_k = max(1, abs(low), abs(high)), max(1, int(np.abs(k).max()))
+    scale = _GREATEST / max(1, a * most_n + abs(c.e) * most_k)
     for i in range(_SCALES):
         p, m = (round(value * scale * (1 - i / (4 * _SCALES))) for value in (a, c.e))
         above = p * border + m * k
