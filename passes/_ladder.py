@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,3 +37,16 @@ class Ladder:
         rank = {outcome: index for index, outcome in enumerate(self.outcomes)}
         lookup = np.array([[rank.get((s, c), -1) for c in self.codes] for s in (0, 1)])
         return np.asarray(lookup[spike, following - self.neuron.low])
+
+
+def bisect(first: Array, last: Array, passes: Callable[[Array], Array]) -> Array:
+    """Return the smallest integers from `first` on that pass; `last`, which is never asked, where none does.
+
+    Whatever passes must pass at every greater integer too; one evaluation moves every search forward.
+    """
+    while (active := first < last).any():
+        middle = (first + last) // 2
+        passed = passes(middle)
+        last = np.where(active & passed, middle, last)
+        first = np.where(active & ~passed, middle + 1, first)
+    return last

@@ -21,10 +21,11 @@ from spqc.ir.ranges import bounds
 from spqc.ir.rewrite import with_data
 from spqc.ir.types import Type, signed_type
 
-from ._ladder import Ladder
+from ._ladder import Ladder, bisect
 
 _GREATEST = 2.0**30  # of p*n + m*k, with room for a threshold beyond it
 _SCALES = 64  # tried for each channel
+_BEYOND = int(np.iinfo(np.int32).max)  # what no sum reaches
 
 
 @dataclass(frozen=True)
@@ -133,12 +134,7 @@ def _charges(ladder: Ladder, channels: list[_Channel]) -> Array:
     wanted = np.tile(np.arange(steps), len(ladder.codes))
     first = np.full(code.shape, -(greatest // unit) - 1, np.int64)
     last = np.full(code.shape, greatest // unit + 1, np.int64)
-    while (active := first < last).any():
-        middle = (first + last) // 2
-        passed = ladder.rank(*ladder.neuron.evaluate(middle * unit, code)) > wanted
-        last = np.where(active & passed, middle, last)
-        first = np.where(active & ~passed, middle + 1, first)
-    return last * unit
+    return unit * bisect(first, last, lambda n: ladder.rank(*ladder.neuron.evaluate(n * unit, code)) > wanted)
 
 
 def _weighed(c: _Channel, charges: Array) -> tuple[int, int, Array] | None:
@@ -154,9 +150,8 @@ def _weighed(c: _Channel, charges: Array) -> tuple[int, int, Array] | None:
     for i in range(_SCALES):
         p, m = (round(value * scale * (1 - i / (4 * _SCALES))) for value in (a, c.e))
         above = p * border + m * k
-        beyond = int(np.iinfo(np.int32).max)
-        passing = np.where(border <= high, above, beyond).min(axis=1)
-        failing = np.where(border > low, above - p, -beyond).max(axis=1)
+        passing = np.where(border <= high, above, _BEYOND).min(axis=1)
+        failing = np.where(border > low, above - p, -_BEYOND).max(axis=1)
         if (failing < passing).all():
             return sign * p, m, passing
     return None

@@ -20,7 +20,7 @@ from spqc.ir.ranges import bounds
 from spqc.ir.rewrite import with_data
 from spqc.ir.types import Type, signed_type
 
-from ._ladder import Ladder
+from ._ladder import Ladder, bisect
 
 
 @dataclass(frozen=True)
@@ -70,10 +70,7 @@ def _chain(graph: Graph, neuron: Neuron) -> _Chain | None:
 
 @dataclass(frozen=True)
 class _Staircase:
-    """Evaluates the chain and its neuron on [rows, channels] arrays, as an index of the outcome ladder.
-
-    The ladder holds the silent states in ascending order, then the firing ones: potentials climb it.
-    """
+    """Evaluates the chain and its neuron on [rows, channels] arrays, as a place on the ladder of outcomes."""
 
     graph: Graph
     chain: _Chain
@@ -157,13 +154,9 @@ def _shared_thresholds(graph: Graph, stairs: _Staircase, carry: tuple[int, ...],
     first = np.full((steps, 1), int(low.min()) + min(carry) + int(offset.min()))
     last = np.full((steps, 1), int(high.max()) + max(carry) + int(offset.max()) + 1)
     wanted, rest = np.arange(steps)[:, None], np.zeros((steps, 1), np.int64)
-    while (active := first < last).any():
-        middle = (first + last) // 2
-        charge = middle.astype(neuron.type_of(0).dtype)
-        passed = stairs.ladder.rank(*neuron.evaluate(charge, rest)) > wanted
-        last = np.where(active & passed, middle, last)
-        first = np.where(active & ~passed, middle + 1, first)
-    per_channel = last[None] - offset
+    dtype = neuron.type_of(0).dtype
+    found = bisect(first, last, lambda n: stairs.ladder.rank(*neuron.evaluate(n.astype(dtype), rest)) > wanted)
+    per_channel = found[None] - offset
     return per_channel[:, :, :1] if (offset == offset[0]).all() else per_channel
 
 
@@ -182,20 +175,18 @@ def _range(graph: Graph, n: Value, direction: Array) -> tuple[Array, Array]:
 def _thresholds(stairs: _Staircase, direction: Array, identities: int, steps: int, low: Array, high: Array) -> Array:
     """Return theta[row, k, c]: the smallest directed n whose outcome is above k, one past the range where none is.
 
-    Rows and steps lie along the batch axis, so that one evaluation moves every bisection forward.
+    Rows and steps lie along the batch axis of one evaluation.
     """
     rows = [(code, identity) for code in stairs.ladder.codes for identity in range(identities)]
     code, identity = (np.repeat([row[i] for row in rows], steps) for i in (0, 1))
     wanted = np.tile(np.arange(steps), len(rows))[:, None]
     shape = (len(rows) * steps, len(direction))
     code, identity = (np.ascontiguousarray(np.broadcast_to(v[:, None], shape)) for v in (code, identity))
-    first, last = np.broadcast_to(low, shape).copy(), np.broadcast_to(high, shape) + 1
-    while (active := first < last).any():
-        middle = (first + last) // 2
-        passed = stairs.outcome(np.minimum(middle, high) * direction, code, identity) > wanted
-        last = np.where(active & passed, middle, last)
-        first = np.where(active & ~passed, middle + 1, first)
-    return np.asarray(last.reshape(len(rows), steps, len(direction)))
+    first, last = np.broadcast_to(low, shape), np.broadcast_to(high, shape) + 1
+    theta = bisect(
+        first, last, lambda n: stairs.outcome(np.minimum(n, high) * direction, code, identity) > wanted
+    )
+    return theta.reshape(len(rows), steps, len(direction))
 
 
 def _rest(stairs: _Staircase, identities: int) -> tuple[int, ...] | None:

@@ -39,8 +39,12 @@ def network(
     top: int = 1,
     pool: Any = None,
     side: int = 2,
+    second: int = 0,
 ) -> Graph:
-    """Return a copy of the input's spikes (`counts`: pooled), a residual or gated convolution, and a head."""
+    """Return a copy of the input's spikes (`counts`: pooled), a residual or gated convolution, and a head.
+
+    `second`: the greatest weight of a projection that is combined with the convolution.
+    """
     draw = rng(6)
     build = Builder("lanes", steps)
     x = build.input("x", Type("spike", 1, (channels, *(s * (2 if counts else 1) for s in size))))
@@ -52,12 +56,24 @@ def network(
     weight = draw.choice([-top, -1, 0, 1, top], (channels, channels, 3, 3))
     w = build.constant("w", Type("int", 16, weight.shape), weight)
     (n,) = build.op(ops.Conv2d, s, w, origin="features.1 (Conv)", padding=1)
+    if second:
+        n = combined(build, n, s, second)
     s = automaton(build, n, s, following, reads, 5 if counts else 2, carry)
     if pool is not None:
         (s,) = build.op(pool, s, kernel=side)
     (flat,) = build.op(ops.Flatten, s)
     head = build.constant("head", Type("int", 4, (3, flat.type.size)), draw.integers(-7, 8, (3, flat.type.size)))
     return build.graph(build.op(ops.Linear, flat, head, origin="classifier (Linear)")[0])
+
+
+def combined(build: Builder, n: Value, s: Value, top: int) -> Value:
+    """Append a projection of s and what combines it with the sums n, channel by channel."""
+    draw, channels = rng(9), n.type.shape[0]
+    weight = draw.integers(-top, top + 1, (channels, channels, 1, 1))
+    (k,) = build.op(ops.Conv2d, s, build.constant("w1", Type("int", 16, weight.shape), weight), origin="short (Conv)")
+    factors = (draw.integers(-(2**10), 2**10, channels) for _ in range(2))
+    p, m = (build.constant(name, Type("int", 16, (channels,)), v) for name, v in zip("pm", factors, strict=True))
+    return build.op(ops.Combine, n, k, p, m, origin="features.1 (Conv)")[0]
 
 
 def automaton(
@@ -68,6 +84,7 @@ def automaton(
     identities = codes if "identity" in reads else 1
     shape = (1 if carry else states * identities, len(following) - 1, channels)
     spread = int(np.abs(build.data["@w"]).reshape(channels, -1).sum(1).max()) // 8 + 2
+    spread *= 2**10 if "@p" in build.data else 1
     theta = np.sort(rng(7).integers(-spread, spread, shape), axis=1)
     theta[0, -1, 0], theta[-1, 0, -1] = 2**30, -(2**30)  # never, and always
     limits_ = build.constant("theta", Type("int", 32, shape), theta)
@@ -101,6 +118,10 @@ CASES: dict[str, dict[str, Any]] = {
     "residual and gates, narrow": {"size": (4, 4), "steps": 3, "reads": ("identity", "gate")},
     "binary membrane": {"size": (8, 8), "steps": 4, "following": (0, 1, 0)},
     "carry": {"size": (8, 8), "steps": 4, "following": (-2, -1, 0, 1, 2, 0), "carry": (-9, -4, 0, 5, 11)},
+    "two sums": {"size": (9, 11), "steps": 4, "second": 9, "pool": ops.MaxPool},
+    "two sums, gates, narrow": {"size": (4, 4), "steps": 9, "second": 9, "reads": ("gate",), "channels": 33},
+    "two sums, the second of 32 bits": {"size": (5, 6), "steps": 3, "second": 2000},
+    "two sums of 32 bits": {"size": (9, 9), "steps": 2, "top": 1024, "channels": 40, "second": 2000},
     "sixteen steps": {"size": (5, 5), "steps": 16, "reads": ("identity",), "channels": 6},
 }
 
@@ -120,7 +141,8 @@ def test_neurons_in_lane_order_are_exact(name: str) -> None:
     graph = network(**CASES[name])
     found = shape_of(graph)
     assert found is not None
-    assert found.dtype == ("int32" if "32 bits" in name else "int16")
+    assert found.sums == ("int32" if "sums of 32 bits" in name else "int16")
+    assert found.dtype == ("int32" if "sums" in name else "int16")
     assert found.together == (2 if name.startswith("two channels") else 1)
     threads = 1 + list(CASES).index(name) % 2
     check(graph, f"llvm{{strategy=lookup threads={threads}}}", 3)

@@ -5,20 +5,22 @@ Only numpy: the runtime does this when it loads an artifact, without any compile
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from spqc.ir.ops import Automaton
 from spqc.ir.program import LANES
 
+from .aligned import Bytes, aligned
 from .digits import GROUP, Way, codes_of, in_order, pieces
 from .limits import Entries, limits
 from .sliced import Programs
+from .trains import find_trains
 
-Bytes = npt.NDArray[np.uint8]
 Integers = npt.NDArray[np.int64]
 
 
@@ -41,6 +43,8 @@ class Arrangement:
     groups of `inputs` channels; each times `fill`, if any; `pieces`: what each code adds to a look-up table,
     [code's place][code][2**inputs];
     `limits`: thresholds to permute, vectors for `group` of `channels` outputs (see limits.py);
+    `trains`: spikes of all `group` steps by places of the sum (see trains.py), of the automaton with `entries` for its
+    next states, `part` the outcome it fires from, and what it carries;
     `programs`: programs of full adders for blocks of `group` channels, `split` bits of an input and `part` slices (see
     sliced.py);
     `columns`: bits of pixels for which a kernel column lies within the map, [kernel column][word], by `strides`.
@@ -98,42 +102,37 @@ def _parts(a: Arrangement, array: Integers) -> list[Integers]:
     return [array[first : first + a.lanes] for first in range(0, len(array), a.lanes)]
 
 
-def aligned(size: int, alignment: int = 64) -> Bytes:
-    """Return zeroed bytes that start on a vector boundary."""
-    raw = np.zeros(size + alignment, np.uint8)
-    start = -raw.ctypes.data % alignment
-    return raw[start : start + size]
-
-
 def _arranged(a: Arrangement, array: Integers) -> npt.NDArray[Any]:
-    if a.form in ("weight", "shifts"):
-        weight = _weight(a, array if a.parts == 1 else byte_of(array, a.part))
-        return (_shift_codes(weight) if a.form == "shifts" else weight).astype(a.dtype)
-    if a.form == "sparse":
-        weight = _weight(a, array if a.parts == 1 else byte_of(array, a.part))[rows_kept(a, array)]
-        return (_shift_codes(weight) if a.fill else weight).astype(a.dtype)
-    if a.form == "places":
-        return _places(a, rows_kept(a, array)).astype(a.dtype)
-    if a.form in ("taps", "spread"):
-        return _by_taps(a, array).astype(a.dtype)
-    if a.form == "events":
-        return _event_rows(a, array).astype(a.dtype)
-    if a.form == "bits":
-        return _bit_planes(a, array).view(a.dtype)
-    if a.form == "codes":
-        return _codes(a, array).astype(a.dtype)
-    if a.form == "pieces":
-        return pieces(a.alphabet, a.split, a.inputs).astype(a.dtype)
-    if a.form == "limits":
-        entries = Entries(a.entries, a.carry, a.closed)
-        return limits(entries, array, channels=a.channels, together=a.group, dtype=a.dtype)
-    if a.form in ("programs", "columns"):
-        return _columns(a) if a.form == "columns" else _programs(a, array).write()
-    if a.form == "table":
-        rows, steps, channels = array.shape
-        whole = _pad(array.reshape(rows * steps, channels), 1, a.lanes, a.fill)
-        return whole.reshape(rows * steps, -1, a.lanes).transpose(1, 0, 2).astype(a.dtype)
-    return _pad(array.ravel(), 0, a.lanes, a.fill).astype(a.dtype)
+    return _FORMS[a.form](a, array).astype(a.dtype, copy=False)
+
+
+def _whole(a: Arrangement, array: Integers) -> Integers:
+    return _weight(a, array if a.parts == 1 else byte_of(array, a.part))
+
+
+def _kept(a: Arrangement, array: Integers) -> Integers:
+    weight: Integers = _whole(a, array)[rows_kept(a, array)]
+    return _shift_codes(weight) if a.fill else weight
+
+
+def _pieces(a: Arrangement, _: Integers) -> npt.NDArray[Any]:
+    return pieces(a.alphabet, a.split, a.inputs)
+
+
+def _limits(a: Arrangement, array: Integers) -> npt.NDArray[Any]:
+    entries = Entries(a.entries, a.carry, a.closed)
+    return limits(entries, array, channels=a.channels, together=a.group, dtype=a.dtype)
+
+
+def _trains(a: Arrangement, array: Integers) -> Integers:
+    op = Automaton((), (), "", following=a.entries, fires=a.part, carry=a.carry)
+    return find_trains(op, array, a.channels, a.group).vectors(a.lanes)
+
+
+def _table(a: Arrangement, array: Integers) -> Integers:
+    rows, steps, channels = array.shape
+    whole = _pad(array.reshape(rows * steps, channels), 1, a.lanes, a.fill)
+    return whole.reshape(rows * steps, -1, a.lanes).transpose(1, 0, 2)
 
 
 def _by_taps(a: Arrangement, array: Integers) -> Integers:
@@ -247,3 +246,23 @@ def _shift_codes(weight: Integers) -> Integers:
     shift = np.log2(np.maximum(magnitude, 1)).astype(np.int64)
     codes = np.where(magnitude > 0, 64 | shift, 0)
     return np.where(weight < 0, codes - 128, codes)
+
+
+_FORMS: Mapping[str, Callable[[Arrangement, Integers], npt.NDArray[Any]]] = {
+    "weight": _whole,
+    "shifts": lambda a, array: _shift_codes(_whole(a, array)),
+    "sparse": _kept,
+    "places": lambda a, array: _places(a, rows_kept(a, array)),
+    "taps": _by_taps,
+    "spread": _by_taps,
+    "events": _event_rows,
+    "bits": lambda a, array: _bit_planes(a, array).view(a.dtype),
+    "codes": _codes,
+    "pieces": _pieces,
+    "limits": _limits,
+    "trains": _trains,
+    "programs": lambda a, array: _programs(a, array).write().view(a.dtype),
+    "columns": lambda a, _: _columns(a).view(a.dtype),
+    "table": _table,
+    "vector": lambda a, array: _pad(array.ravel(), 0, a.lanes, a.fill),
+}

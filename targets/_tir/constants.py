@@ -56,7 +56,7 @@ class Constants:
         out = -(-g.output.channels // lanes) * lanes
         count = out * channels * g.kernel[0] * g.kernel[1]
         form = "shifts" if shifts else "weight"
-        return self._place(
+        return self.place(
             g.weight.name,
             form,
             dtype,
@@ -79,7 +79,7 @@ class Constants:
         self, g: WeightedSum, dtype: str, *, group: int, lanes: int, channels: int, shifts: bool, part: int, parts: int
     ) -> Arrangement:
         """Place the rows of `weight` that are not zero, tile after tile."""
-        return self._place(
+        return self.place(
             g.weight.name,
             "sparse",
             dtype,
@@ -99,7 +99,7 @@ class Constants:
         """Place where each tile's rows begin, and after `channels` such numbers where each row finds its inputs."""
         rows = self._rows(g, group, outputs, channels)
         heads = len(rows) + 1
-        return self._place(
+        return self.place(
             g.weight.name,
             "places",
             "int32",
@@ -127,18 +127,18 @@ class Constants:
         """Place a depthwise weight, one element a channel and tap."""
         taps = g.kernel[0] * g.kernel[1]
         count = padded(g.output.channels) * taps
-        return self._place(g.weight.name, "taps", self.weight_dtype(g.weight), count, kernel=g.kernel, groups=g.groups)
+        return self.place(g.weight.name, "taps", self.weight_dtype(g.weight), count, kernel=g.kernel, groups=g.groups)
 
     def bit_planes(self, g: WeightedSum, words: int) -> Arrangement:
         """Place ternary weights as bits, `words` words of 32 inputs for each output and sign."""
         channels = padded(g.input.channels)
         count = padded(g.output.channels) * words * 2
-        return self._place(g.weight.name, "bits", "int32", count, kernel=g.kernel, padded_channels=channels)
+        return self.place(g.weight.name, "bits", "int32", count, kernel=g.kernel, padded_channels=channels)
 
     def event_rows(self, g: WeightedSum, *, lanes: int, block: int, parts: int, fill: int) -> Arrangement:
         """Place a weight as rows of `lanes` outputs, one a tap and input: `block` channels, then a row of zeros."""
         out, blocks = -(-g.output.channels // lanes) * lanes, -(-g.input.channels // block)
-        return self._place(
+        return self.place(
             g.weight.name,
             "events",
             "int16",
@@ -158,7 +158,7 @@ class Constants:
         channels = padded(g.input.channels)
         count = padded(g.output.channels) * channels * g.kernel[0] * g.kernel[1]
         dtype = self.weight_dtype(g.weight)
-        return self._place(g.weight.name, "spread", dtype, count, kernel=g.kernel, padded_channels=channels)
+        return self.place(g.weight.name, "spread", dtype, count, kernel=g.kernel, padded_channels=channels)
 
     def digits(self, value: Value) -> tuple[Digits, ...]:
         """Return a weight's digits for look-up tables; empty where it has none."""
@@ -185,7 +185,7 @@ class Constants:
         split = digits.split(inputs)
         groups = -(-g.input.channels // inputs) * g.kernel[0] * g.kernel[1]
         count = padded(g.output.channels) * groups * (inputs // split)
-        return self._place(
+        return self.place(
             g.weight.name,
             "codes",
             "int16",
@@ -208,7 +208,7 @@ class Constants:
         split = digits.split(inputs)
         count = inputs // split * len(digits.alphabet) ** split * 2**inputs
         shape = {"part": digits.part, "alphabet": digits.alphabet, "split": split, "inputs": inputs}
-        return self._place(g.weight.name, "pieces", "int8", count, **shape)
+        return self.place(g.weight.name, "pieces", "int8", count, **shape)
 
     def programs(self, g: WeightedSum, group: int, planes: int) -> Programs:
         """Return the programs of full adders of a weight, for blocks of `group` channels."""
@@ -228,22 +228,22 @@ class Constants:
     def program_words(self, g: WeightedSum, made: Programs) -> Arrangement:
         """Place programs, with the tables before them."""
         shape = {"kernel": g.kernel, "group": made.group, "split": made.planes, "part": made.levels}
-        return self._place(g.weight.name, "programs", "int16", made.words * 4, **shape)
+        return self.place(g.weight.name, "programs", "int16", made.words * 4, **shape)
 
     def columns(self, g: WeightedSum, words: int) -> Arrangement:
         """Place which pixels of the output see a kernel column within the map: `words` words of bits each."""
         shape = (g.output.width, g.output.height, g.input.width, g.stride[1], g.padding[1])
-        return self._place(g.weight.name, "columns", "int64", g.kernel[1] * words, kernel=g.kernel, strides=shape)
+        return self.place(g.weight.name, "columns", "int64", g.kernel[1] * words, kernel=g.kernel, strides=shape)
 
     def table(self, value: Value, dtype: str, fill: int) -> Arrangement:
         rows, steps, channels = value.type.shape
-        return self._place(value.name, "table", dtype, rows * steps * padded(channels), fill=fill)
+        return self.place(value.name, "table", dtype, rows * steps * padded(channels), fill=fill)
 
     def limits(self, op: Automaton, dtype: str, together: int) -> Arrangement:
         """Place the thresholds of an automaton as vectors to permute, one a threshold for `together` channels."""
         entries, channels = Entries.of(op), op.out.type.shape[0]
         vectors = padded(channels) // together * (len(op.following) - 1) * (2 if entries.gated else 1)
-        return self._place(
+        return self.place(
             op.inputs[2].name,
             "limits",
             dtype,
@@ -265,7 +265,7 @@ class Constants:
         return found * inputs
 
     def vector(self, value: Value, dtype: str) -> Arrangement:
-        return self._place(value.name, "vector", dtype, padded(value.type.size))
+        return self.place(value.name, "vector", dtype, padded(value.type.size))
 
     def weight_dtype(self, value: Value) -> str:
         """Return the narrowest integer that holds every weight."""
@@ -281,7 +281,7 @@ class Constants:
         high = byte_of(self.graph.data[value.name], 0)
         return bool((np.abs(high) < 128).all())
 
-    def _place(self, name: str, form: str, dtype: str, count: int, **shape: Any) -> Arrangement:
+    def place(self, name: str, form: str, dtype: str, count: int, **shape: Any) -> Arrangement:
         numbers = (int(shape.get(k, 1)) for k in ("group", "lanes", "part", "rows_inside", "split"))
         tables = (shape.get(k, ()) for k in ("strides", "entries", "carry", "closed"))
         key = (name, form, *numbers, *tables)

@@ -14,7 +14,8 @@ from spqc.errors import InputError
 from spqc.ir.program import LANES
 from spqc.ir.types import Array
 
-from .._tir.arrange import aligned, from_settings, lay_out
+from .._tir.aligned import aligned
+from .._tir.arrange import from_settings, lay_out
 from .native import Call, Library
 
 _TRACE_AT_ONCE = 1  # samples: a trace is many times larger than its network's input

@@ -17,7 +17,8 @@ from spqc.contracts import Candidate
 from spqc.ir import Value
 from spqc.ir.program import Buffer, Kernel, Program
 
-from .._tir.arrange import aligned, lay_out
+from .._tir.aligned import aligned
+from .._tir.arrange import lay_out
 from .._tir.build import shared_library
 from .._tir.choice import as_asked
 from .._tir.constants import Constants

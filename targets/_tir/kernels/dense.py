@@ -7,9 +7,9 @@ the neuron runs through its steps with its state in registers, and only packed s
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
 
 from tvm import tirx
+from tvm.tirx.script import builder as T
 
 from spqc.ir import Value
 from spqc.ir.ops import Automaton, MaxPool, SumPool
@@ -26,12 +26,7 @@ from .accumulate import Accumulation
 from .blocks import Block, budget, choose_block
 from .product import Product, choose
 from .stage import Staged, stage
-
-
-class Sums(Protocol):
-    """The sums of a block, by number: in registers, or where another strategy left them."""
-
-    def __getitem__(self, index: int) -> Expr: ...
+from .train import Sums, Train
 
 
 @dataclass
@@ -56,6 +51,7 @@ class Dense:
         self.block = self.wanted or choose_block(self.output, steps, thresholds(self.region), space)
         self.tail = Tail(self.context, self.region.tail, self.dtype)
         self.target = self._target()
+        self.train = Train.of(self.context, self.region)
         self.staged = self.stage_input()
         if self.region.pool is not None and self.target is not None:
             self.target.clear()
@@ -99,14 +95,31 @@ class Dense:
             first = bind(window * b.steps)
             sums = self.sums(tile, y, x, first)
             steps: range = range(self.steps if self.once else b.steps)
-            for o in range(b.tiles):
-                channel = bind((tile * b.tiles + o) * LANES)
-                self.tail.prepare(channel)
-                for p in range(b.pixels):
-                    with when(self._inside(x, p)):
-                        for t in steps:
-                            self._finish(sums, o, p, t, first, y, x, channel)
+            if self.train is None:
+                self._step_by_step(sums, steps, tile, y, x, first)
+            else:
+                self._at_once(self.train, sums, steps, tile, y, x)
         self._after(tile, y, x)
+
+    def _step_by_step(self, sums: Sums | None, steps: range, tile: Expr, y: Expr, x: Expr, first: Expr) -> None:
+        b = self.block
+        for o in range(b.tiles):
+            channel = bind((tile * b.tiles + o) * LANES)
+            self.tail.prepare(channel)
+            for p in range(b.pixels):
+                with when(self._inside(x, p)):
+                    for t in steps:
+                        self._finish(sums, o, p, t, first, y, x, channel)
+
+    def _at_once(self, train: Train, sums: Sums | None, steps: range, tile: Expr, y: Expr, x: Expr) -> None:
+        """Emit the spikes of all steps from each sum; a trace wants the states between them too."""
+        if sums is None or self.words is None:
+            raise TypeError("a train is of sums, and packed")
+        with T.If(self.context.memory.traced != i32(0)):
+            with T.Then():
+                self._step_by_step(sums, steps, tile, y, x, i32(0))
+            with T.Else():
+                train.run(self.block, sums, self.words, tile, lambda p: self._inside(x, p))
 
     @property
     def _packs(self) -> bool:

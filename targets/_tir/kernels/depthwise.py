@@ -9,7 +9,8 @@ from spqc.ir.program import LANES
 
 from ..memory import itemsize
 from ..vector import Expr, Registers, bind, cast, constant, i32, lanes, loop, when
-from .dense import Dense, Sums
+from .dense import Dense
+from .train import Sums
 
 
 class Depthwise(Dense):

@@ -30,7 +30,7 @@ from .stage import Staged
 _WORDS = 32  # 16-bit lanes of the widest vector
 _LIMIT = 2**15 - 1
 _LINE = 32  # 16-bit elements of a cache line
-_WINDOWS = 128  # at least, of one turn: how often it uses the weights that it brings into the cache
+_WINDOWS = 256  # at least, of one turn: how often it uses the weights that it brings into the cache
 
 
 @dataclass(frozen=True)

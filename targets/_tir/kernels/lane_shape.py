@@ -1,7 +1,7 @@
 """Whether the neurons behind rows of sums may run in lane order, and how their vectors lie. No TVM.
 
-Everything else takes the transposed way (`rows`): neurons that are no short table, states between calls, operators
-between the sum and the neuron.
+Everything else takes the transposed way (`rows`): neurons that are no short table, states between calls, other
+operators between the sum and the neuron than the one that combines it with a second sum.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from spqc.ir import Value
-from spqc.ir.ops import Automaton, MaxPool
+from spqc.ir.ops import Automaton, Combine, MaxPool
 from spqc.ir.program import LANES, Program
 
 from ..constants import Constants
@@ -46,22 +46,34 @@ class RowShape(Protocol):
 
 
 @dataclass(frozen=True)
+class Operand:
+    """What neurons read besides their rows: a residual's identities, or a second sum.
+
+    `planes` of elements of `dtype`, one for each step, or one alone where steps are packed.
+    """
+
+    value: Value
+    dtype: str
+    planes: int
+
+
+@dataclass(frozen=True)
 class LaneShape:
     """Vectors of `count` lanes: `span` pixels of each of `together` channels; spikes lie [channel][`stride` pixels].
 
-    Byte offsets are those of scratch memory behind the rows: packed spikes, what is transposed, identities, traces.
+    Byte offsets are those of scratch memory behind the rows: packed spikes, what is transposed, the operand, traces.
     """
 
     op: Automaton
     rows: RowShape
-    dtype: str  # of sums
+    sums: str  # type of what the rows hold
+    dtype: str  # of what is compared
     word: str  # of packed spikes
     steps: int
     thresholds: int
     entries: Entries
-    identities: int
-    identity_dtype: str
-    identity_steps: int  # planes of identities: 1 where steps are packed
+    combine: Combine | None
+    operand: Operand | None
     start: int  # an outcome that leaves the first state
     together: int = field(init=False)
 
@@ -110,13 +122,14 @@ class LaneShape:
         return self.plane * item(self.word)
 
     @property
-    def identities_at(self) -> int:
-        return self.turned_at + LANES * max(self.stride, _VECTOR) * max(item(self.word), item(self.identity_dtype))
+    def operand_at(self) -> int:
+        size = max(item(self.word), item(self.operand.dtype) if self.operand else 1)
+        return self.turned_at + LANES * max(self.stride, _VECTOR) * size
 
     @property
     def traced_at(self) -> int:
-        planes = self.identity_steps if self.identities > 1 else 0
-        return self.identities_at + planes * self.plane * item(self.identity_dtype)
+        size = self.operand.planes * item(self.operand.dtype) if self.operand else 0
+        return self.operand_at + size * self.plane
 
     @property
     def bytes(self) -> int:
@@ -135,46 +148,61 @@ def lane_shape(
     permute = permute_of(machine.features)
     if permute is None or permute.vector != _VECTOR:
         return None
-    op = region.tail[0] if len(region.tail) == 1 else None
-    if not isinstance(op, Automaton) or region.sum is None or program.mode != "fused" or program.steps > _STEPS:
+    found = _neuron(region)
+    if found is None or region.sum is None or program.mode != "fused" or program.steps > _STEPS:
         return None
+    op, combine = found
     if op.states > _STATES or "direction" in op.reads or 0 not in op.following:
         return None
     word = "uint8" if program.steps <= 8 else "uint16"
-    dtype = "int16" if region.sum.bits <= 16 else "int32"
-    identity = op.inputs[op.operand("identity") or 0] if "identity" in op.reads else None
-    dtypes = _stored(program, identity) if identity is not None else ("uint8", 1)
-    if dtypes is None or not _takes(program, region, word):
+    sums = "int16" if region.sum.bits <= 16 else "int32"
+    read = combine.inputs[1] if combine else op.inputs[op.operand("identity") or 0] if "identity" in op.reads else None
+    operand = _stored(program, read) if read is not None else None
+    if (read is not None and operand is None) or not _takes(program, region, word):
         return None
     inputs = region.kernel.ops[0].type_of(0).range[1]
-    if constants.largest_sum(region.sum, inputs) >= 2 ** (8 * item(dtype) - 1) - 1:
+    if combine is None and constants.largest_sum(region.sum, inputs) >= 2 ** (8 * item(sums) - 1) - 1:
         return None  # a threshold that no sum reaches would be reached
-    found = LaneShape(
+    shape = LaneShape(
         op,
         rows,
-        dtype,
+        sums,
+        "int32" if combine else sums,
         word,
         program.steps,
         len(op.following) - 1,
         Entries.of(op),
-        op.identities,
-        *dtypes,
+        combine,
+        operand,
         op.following.index(0),
     )
-    return found if len(op.following) * op.identities <= found.share else None
+    return shape if len(op.following) * op.identities <= shape.share else None
 
 
-def _stored(program: Program, value: Value) -> tuple[str, int] | None:
-    """Return the type and the planes of a value of one byte or of packed steps; None where it lies otherwise."""
+def _neuron(region: Region) -> tuple[Automaton, Combine | None] | None:
+    """Return the neuron, and what combines the sum with another before it; None where the tail is anything else."""
+    *before, last = region.tail or (None,)
+    if not isinstance(last, Automaton):
+        return None
+    if not before:
+        return last, None
+    first = before[0]
+    narrow = len(before) == 1 and isinstance(first, Combine) and first.out.type.bits <= 32
+    return (last, first) if narrow and isinstance(first, Combine) and last.identities == 1 else None
+
+
+def _stored(program: Program, value: Value) -> Operand | None:
+    """Return how a value lies in the arena; None where neurons in lane order cannot read it."""
     name = program.views.get(value.name, value.name)
     if name in {v.name for v in program.graph.outputs} or value.type.clock == "const":
         return None
     buffer = program.buffer_of.get(name)
     if buffer is None:
-        return "uint8", program.steps
-    if buffer.layout == "words" or buffer.word_bits > 16:
+        return Operand(value, "uint8", program.steps)
+    if buffer.word_bits > (32 if buffer.layout == "words" else 16):
         return None
-    return f"uint{buffer.word_bits}", 1 if buffer.layout == "bits" else program.steps
+    sign = "int" if buffer.layout == "words" else "uint"
+    return Operand(value, f"{sign}{buffer.word_bits}", 1 if buffer.layout == "bits" else program.steps)
 
 
 def _takes(program: Program, region: Region, word: str) -> bool:

@@ -2,7 +2,8 @@
 
 A vector is the pixels of a channel at one step. The outcomes of the step before choose every lane's thresholds
 (`limits`); comparisons give masks, and masks the next outcomes and a bit of the packed spikes. Only packed spikes are
-transposed: a byte for all steps of a neuron, where the transposed way moves 16 bits for each.
+transposed: a byte for all steps of a neuron, where the transposed way moves 16 bits for each. What a residual adds
+comes from `lane_operand`.
 """
 
 from __future__ import annotations
@@ -18,10 +19,11 @@ from spqc.ir.program import LANES
 from ..context import Context
 from ..geometry import Region
 from ..memory import Place
-from ..vector import Expr, bind, broadcast, cast, constant, i32, lanes, loop, select, store
+from ..vector import Expr, bind, broadcast, cast, constant, i32, lanes, loop, select
+from .lane_operand import LaneOperand
 from .lane_shape import LaneShape, item
 from .lane_store import LaneStore, turn
-from .permute import Wide, elements, permute, to_row_major, wide_held
+from .permute import Wide, permute, wide_held
 
 
 @dataclass
@@ -42,8 +44,9 @@ class LaneTail:
         """Emit the neurons, pooling and packing of 16 channels of a chunk."""
         n = self.shape
         leaving = LaneStore(self.context, self.region, self.target, n, self.free)
-        if n.identities > 1:
-            self._fetch_identities(tile, chunk)
+        self.other = LaneOperand(self.context, n.operand, n, self.free) if n.operand else None
+        if self.other is not None:
+            self.other.fetch(tile, chunk)
         if self.region.last.out.name in self.context.traces:
             with T.If(self.context.memory.traced != i32(0)):
                 with T.Then():
@@ -72,6 +75,7 @@ class LaneTail:
             vectors = bind((tile * groups + group) * n.tables)
             tables = None if n.gated else self._tables(vectors)
             row = bind(self.rows_at + group * (n.together * n.rows.lanes))
+            factors = self._factors(bind(tile * LANES + group))
             with loop(n.vectors) as v:
                 spot = bind(group * (n.together * n.stride) + v * n.span)
                 outcome, word = Wide("outcome", n.dtype, n.count), Wide("word", n.dtype, n.count)
@@ -79,6 +83,8 @@ class LaneTail:
                 word.set(constant(0, n.dtype, n.count))
                 for t in range(n.steps):
                     sums, now = self._sums(bind(row + v * n.span), t), tables
+                    if factors:
+                        sums = self._combined(sums, factors, t, spot)
                     if now is None:
                         gate = self._gate(t, tile * LANES + group)
                         sums, now = self._let_through(sums, gate), self._tables(vectors + (1 - gate) * n.thresholds)
@@ -96,11 +102,30 @@ class LaneTail:
     def _sums(self, at: Expr, t: int) -> Expr:
         """Return the sums of one step: of one row, or of several rows side by side."""
         n = self.shape
-        first, view = at + t * n.rows.step_stride, self._view(n.dtype)
+        first, view = at + t * n.rows.step_stride, self._view(n.sums)
         if n.together == 1:
             return T.Bind(view[lanes(first, n.count)])
         parts = [view[lanes(first + q * n.rows.lanes, n.span)] for q in range(n.together)]
         return wide_held(tirx.Shuffle(parts, [i32(i) for i in range(n.count)]), n.dtype, n.count)
+
+    def _factors(self, channel: Expr) -> list[Expr]:
+        """Return what a channel's two sums are multiplied by; nothing where there is one sum."""
+        n, constants = self.shape, self.context.constants
+        view = self.context.memory.view("constant", n.dtype)
+        places = [constants.vector(value, n.dtype).offset for value in (n.combine.inputs[2:] if n.combine else ())]
+        found = [view[bind(self.context.constant_index(place, n.dtype) + channel)] for place in places]
+        return [T.Bind(broadcast(value, n.count)) for value in found]
+
+    def _combined(self, sums: Expr, factors: list[Expr], t: int, spot: Expr) -> Expr:
+        """Return the integer that two sums of a lane make."""
+        n = self.shape
+        first, second = (cast(value, n.dtype, n.count) for value in (sums, self._operand(t, spot)))
+        return wide_held(first * factors[0] + second * factors[1], n.dtype, n.count)
+
+    def _operand(self, t: int, spot: Expr) -> Expr:
+        if self.other is None:
+            raise TypeError("these neurons read nothing besides their rows")
+        return self.other.row(t, spot, self.shape.count)
 
     def _gate(self, t: int, channel: Expr) -> Expr:
         """Return 1 where the gate of a channel is open at a step, else 0."""
@@ -120,7 +145,7 @@ class LaneTail:
         """Emit one step of a vector of neurons."""
         n = self.shape
         entry = outcome.get()
-        if n.identities > 1:
+        if n.op.identities > 1:
             entry = wide_held(entry + self._identity(t, spot), n.dtype, n.count)
         reached = [sums >= wide_held(permute(n.dtype, table, entry), n.dtype, n.count) for table in tables]
         fired = select(reached[self.op.fires - 1], self._constant(_signed(1 << t, n.dtype)), self._constant(0))
@@ -138,7 +163,7 @@ class LaneTail:
     def _entry(self, outcome: int) -> Expr:
         """Return the index of an outcome's first entry, in each channel's own share of the tables."""
         n = self.shape
-        found = self._constant(outcome * n.identities)
+        found = self._constant(outcome * n.op.identities)
         if n.together == 1:
             return found
         channel = lanes(i32(0), n.count) >> constant(n.span.bit_length() - 1, "int32", n.count)
@@ -149,28 +174,9 @@ class LaneTail:
     def _identity(self, t: int, spot: Expr) -> Expr:
         """Return what the residual path adds at one step."""
         n = self.shape
-        packed = n.identity_steps == 1 < n.steps
-        plane = 0 if packed else t * n.plane
-        at = self._at(n.identities_at, n.identity_dtype) + (spot + plane)
-        raw = cast(self._view(n.identity_dtype)[lanes(at, n.count)], n.dtype, n.count)
+        raw = cast(self._operand(t, spot), n.dtype, n.count)
+        packed = n.operand is not None and n.operand.planes == 1 < n.steps
         return (raw >> self._constant(t)) & self._constant(1) if packed else raw
-
-    def _fetch_identities(self, tile: Expr, chunk: Expr) -> None:
-        """Bring the identities of 16 channels into the order of the lanes: [plane][channel][pixel]."""
-        n = self.shape
-        value = self.op.inputs[self.op.operand("identity") or 0]
-        source, dtype, count = self.context.place_of(value), n.identity_dtype, elements(n.identity_dtype)
-        work, base = self._at(n.turned_at, dtype), self._at(n.identities_at, dtype)
-        codes = self.context.memory.view(source.region, source.dtype)
-        with loop(n.identity_steps) as plane, loop(-(-n.rows.chunk // count)) as block:
-            pixel = bind(chunk * n.rows.chunk + block * count)
-            inside = tirx.min(i32(min(count, n.rows.chunk)), n.rows.pixels - pixel)
-            with T.serial(0, inside) as p:
-                store(self._view(dtype), work + p * LANES, codes[lanes(source.index(plane, pixel + p, tile * LANES))])
-            taken = [T.Bind(self._view(dtype)[lanes(work + i * count, count)]) for i in range(LANES)]
-            to = bind(base + plane * n.plane + block * count)
-            for i, row in enumerate(to_row_major(taken, dtype)):
-                T.buffer_store(self._view(dtype), row, [lanes(to + i * n.stride, count)])
 
 
 def _last(reached: list[Expr], values: list[Expr]) -> Expr:

@@ -12,6 +12,7 @@ from ..context import Context
 from ..geometry import Region, padded
 from ..kernels.dense import Dense, thresholds
 from ..kernels.product import choose
+from ..kernels.train import trains_of
 from ..strategy import Settings, Site
 from ._blocked import Blocked, asked_block
 
@@ -55,11 +56,13 @@ class DenseSum(Blocked):
             * (site.steps // block.steps)
         )  # fmt: skip
         inner = max(block.accumulators, block.pixels * block.steps + block.tiles, 8)
-        neurons = padded(g.output.channels) // LANES * g.output.pixels * site.program.steps
+        sums, steps = padded(g.output.channels) // LANES * g.output.pixels, site.program.steps
+        trains = trains_of(site.program, site.region, site.constants)
+        waiting = steps > 1 and trains is None
         return {
             product.name: float(turns * depth * inner),
-            "neuron": float(neurons * thresholds(site.region)),
-            "exposed": neurons * max(0.0, 1 - depth / _HIDING) if site.program.steps > 1 else 0.0,
+            "neuron": float(sums * (steps * thresholds(site.region) if trains is None else trains.count)),
+            "exposed": sums * steps * max(0.0, 1 - depth / _HIDING) if waiting else 0.0,
             "staged": float(site.steps * g.input.pixels * math.ceil(channels / LANES)),
             "kernel": 1.0,
         }
