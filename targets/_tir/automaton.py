@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from tvm import tirx
@@ -65,17 +66,19 @@ class Rows:
 
     def count(self, n: Expr, row: Expr) -> Expr:
         """Return how many thresholds of its row each lane reaches."""
-        one, zero = constant(1, "int32"), constant(0, "int32")
         if not self.bound:
             return self._search(n, row)
-        total = None
+        return last_reached(self.reached(n, row), range(self.steps + 1))
+
+    def reached(self, n: Expr, row: Expr) -> list[Expr]:
+        """Return whether each lane reaches each threshold of its row, where thresholds are bound."""
+        found = []
         for k in range(self.steps):
             limit = self.bound[(self.rows - 1) * self.steps + k]
             for r in range(self.rows - 2, -1, -1):
                 limit = select(row == constant(r, "int32"), self.bound[r * self.steps + k], limit)
-            passed = select(n >= limit, one, zero)
-            total = passed if total is None else total + passed
-        return total
+            found.append(n >= held(limit, self.dtype))
+        return found
 
     def _search(self, n: Expr, row: Expr) -> Expr:
         """Find the count by bisection: thresholds of a row ascend, and each lane looks its own row up in memory."""
@@ -102,12 +105,25 @@ def advance_automaton(
     row = row if identity is None else held(row + identity)
     if op.carry:
         n, row = held(n + cast(chosen(state, op.carry), rows.dtype), rows.dtype), constant(0, "int32")
+    if gate is None and rows.bound:  # straight from comparisons, whose outcome nobody else asks for
+        reached = rows.reached(n, row)
+        spikes = last_reached(reached, [int(k >= op.fires) for k in range(len(op.following))])
+        return Fired(held(spikes), (held(last_reached(reached, [code - op.low for code in op.following])),))
     outcome = held(rows.count(n, row))
     if gate is not None:
         resting = chosen(state, op.rest)
         outcome = held(select(gate > constant(0, "int32"), outcome, resting))
     spikes = select(outcome >= constant(op.fires, "int32"), constant(1, "int32"), constant(0, "int32"))
     return Fired(held(spikes), (held(chosen(outcome, tuple(code - op.low for code in op.following))),))
+
+
+def last_reached(reached: Sequence[Expr], values: Sequence[int]) -> Expr:
+    """Return values[k] where k conditions hold: each holds only where the one before does."""
+    found = constant(values[0], "int32")
+    for condition, before, value in zip(reached, values[:-1], values[1:], strict=True):
+        if value != before:
+            found = select(condition, constant(value, "int32"), found)
+    return found
 
 
 def chosen(index: Expr, table: tuple[int, ...]) -> Expr:

@@ -17,12 +17,13 @@ from spqc.ir.program import LANES
 from ..context import Context
 from ..geometry import WeightedSum, padded
 from ..memory import itemsize
-from ..vector import Expr, all_of, bind, broadcast, cast, constant, i32, lanes, loop
+from ..vector import Expr, all_of, bind, broadcast, cast, constant, i32, lanes, loop, prefetch
 from .event_lists import append
 from .lane_shape import RowShape
 from .permute import constant_lanes, elements, register_bits, to_row_major
 
 _COLUMN = 16  # an event is `column << 16 | channel`
+_LINE = 64  # bytes that the memory brings at once
 
 
 @dataclass(frozen=True)
@@ -136,6 +137,7 @@ class UpperPlanes:
         channel = event & i32((1 << _COLUMN) - 1)
         row = tile * padded(g.input.channels) + channel
         first = bind(where.offset // itemsize(where.dtype) + row * (g.kernel[0] * g.kernel[1] * LANES))
+        self._fetch_ahead(weights, itemsize(where.dtype), first)
         below, right = bind(y + g.padding[0]), bind((event >> _COLUMN) + g.padding[1])
         with T.serial(0, g.kernel[0]) as ky, T.serial(0, g.kernel[1]) as kx:
             down, across = bind(below - ky), bind(right - kx)
@@ -149,6 +151,13 @@ class UpperPlanes:
                 wide = cast(cast(raw, "int32" if self.dtype == "int32" else "int16"), self.dtype)
                 shifted = wide << constant(self.planes, self.dtype)
                 T.buffer_store(self._sums, self._sums[lanes(at)] + shifted, [lanes(at)])
+
+    def _fetch_ahead(self, weights: Expr, size: int, first: Expr) -> None:
+        """Ask for what the next tile adds for an event: no hardware foresees which channels events have."""
+        taps = self.g.kernel[0] * self.g.kernel[1] * LANES
+        line = _LINE // size
+        for k in range(-(-taps // line) + (taps % line > 0)):
+            prefetch(weights, first + (padded(self.g.input.channels) * taps + k * line))
 
     def _join(self, rows_at: Expr, free: Expr) -> None:
         """Add the transpose of the scratch to the rows."""
