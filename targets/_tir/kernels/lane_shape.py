@@ -181,14 +181,12 @@ def lane_shape(
 
 def _neuron(region: Region) -> tuple[Automaton, Combine | None] | None:
     """Return the neuron, and what combines the sum with another before it; None where the tail is anything else."""
-    *before, last = region.tail or (None,)
-    if not isinstance(last, Automaton):
-        return None
-    if not before:
-        return last, None
-    first = before[0]
-    narrow = len(before) == 1 and isinstance(first, Combine) and first.out.type.bits <= 32
-    return (last, first) if narrow and isinstance(first, Combine) and last.identities == 1 else None
+    match region.tail:
+        case (Automaton() as op,):
+            return op, None
+        case (Combine() as combine, Automaton() as op) if combine.out.type.bits <= 32 and op.identities == 1:
+            return op, combine
+    return None
 
 
 def _stored(program: Program, value: Value) -> Operand | None:
