@@ -101,8 +101,7 @@ def _run_case(case: Case, chosen: argparse.Namespace, result: dict[str, Any]) ->
     name = case.name if case.rate in (None, 0.15) else f"{case.name}, rate {case.rate:.0%}"
     for threads in chosen.threads:
         began = time.perf_counter()
-        target = f"llvm{{threads={threads}}}"
-        artifact = spqc.compile(net, target=target, calibrate=frames(net, 1, SEED), records="none")
+        artifact = _compiled(net, threads)
         seconds = time.perf_counter() - began
         _require_exact(name, net, artifact)
         if threads == 1:
@@ -110,7 +109,21 @@ def _run_case(case: Case, chosen: argparse.Namespace, result: dict[str, Any]) ->
         for batch in BATCHES if threads == 1 else BATCHES[:1]:
             peers = [p for p in chosen.peers if _takes_part(p.name, batch, threads, chosen.slow)]
             row = _row(name, net, artifact, batch, threads, peers, chosen.budget)
+            if threads > 1:
+                row |= _beside_one_thread(net, artifact)
             put(result["rows"], row | {"commit": result["commit"]})
+
+
+def _compiled(net: Any, threads: int) -> Any:
+    return spqc.compile(net, target=f"llvm{{threads={threads}}}", calibrate=frames(net, 1, SEED), records="none")
+
+
+def _beside_one_thread(net: Any, artifact: Any) -> dict[str, float]:
+    """Return the wall times of one thread and of the artifact's threads, in turn: minutes apart the machine differs."""
+    inputs = [frames(net, BATCHES[0], SEED + 10 + i) for i in range(INPUTS)]
+    calls = [(lambda i, run=a.run: run(inputs[i % INPUTS])) for a in (_compiled(net, 1), artifact)]
+    one, several = in_turn(calls, rounds=41)
+    return {"one_thread_ms": one.wall_ms, "threads_ms": several.wall_ms}
 
 
 def _takes_part(peer: str, batch: int, threads: int, slow: bool) -> bool:

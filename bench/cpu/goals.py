@@ -43,5 +43,5 @@ def _cell(peers: Mapping[str, Any], name: str, wanted: Ratios) -> str:
     if name not in wanted or name not in peers:
         return "-"
     ratio = peers[name]["ratio"]
-    shown = f"{ratio:.1f}" if ratio >= 10 else f"{ratio:.2f}"
+    shown = f"{ratio:.1f}" if ratio >= max(10, wanted[name]) else f"{ratio:.2f}"
     return f"{shown} of {wanted[name]:g}, {'reached' if ratio >= wanted[name] else 'missed'}"

@@ -84,9 +84,11 @@ def test_calls_take_turns():
 def test_the_page_shows_ratios_and_costs():
     row = {"commit": "abc", "network": "net", "batch": 1, "threads": 1, "rate": 0.15, "gmac": 2.0, "ours_ms": 4.0}
     row["peers"] = {"eager": {"ms": 20.0, "ours_ms": 4.0, "ratio": 5.0}}
-    result = {"cpu": "some CPU", "date": "2026-01-01", "versions": {"torch": "2"}, "rows": [row]}
+    two = row | {"threads": 2, "ours_ms": 2.5, "one_thread_ms": 4.4, "threads_ms": 2.2}
+    result = {"cpu": "some CPU", "date": "2026-01-01", "versions": {"torch": "2"}, "rows": [row, two]}
     shown = page(result | {"networks": {"net": {"compile_s": 1.5, "artifact_kb": 10.0, "memory_mb": 12.0}}})
     assert "| net | 1 | 0.15 | 4 | 500 | 5.0x (20 ms) |" in shown
+    assert "- net, batch 1: 4.4 ms on one thread, 2.2 ms here, 2.00 times as fast" in shown
     assert "| net | 1.5 | 10 | 12 |" in shown
 
 
