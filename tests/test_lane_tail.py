@@ -43,7 +43,7 @@ def network(
 ) -> Graph:
     """Return a copy of the input's spikes (`counts`: pooled), a residual or gated convolution, and a head.
 
-    `second`: the greatest weight of a projection that is combined with the convolution.
+    `second`: the greatest weight of a projection that is combined with the convolution; -1: the spikes themselves are.
     """
     draw = rng(6)
     build = Builder("lanes", steps)
@@ -69,8 +69,11 @@ def network(
 def combined(build: Builder, n: Value, s: Value, top: int) -> Value:
     """Append a projection of s and what combines it with the sums n, channel by channel."""
     draw, channels = rng(9), n.type.shape[0]
-    weight = draw.integers(-top, top + 1, (channels, channels, 1, 1))
-    (k,) = build.op(ops.Conv2d, s, build.constant("w1", Type("int", 16, weight.shape), weight), origin="short (Conv)")
+    k = s
+    if top > 0:
+        weight = draw.integers(-top, top + 1, (channels, channels, 1, 1))
+        w = build.constant("w1", Type("int", 16, weight.shape), weight)
+        (k,) = build.op(ops.Conv2d, s, w, origin="short (Conv)")
     factors = (draw.integers(-(2**10), 2**10, channels) for _ in range(2))
     p, m = (build.constant(name, Type("int", 16, (channels,)), v) for name, v in zip("pm", factors, strict=True))
     return build.op(ops.Combine, n, k, p, m, origin="features.1 (Conv)")[0]
@@ -121,6 +124,7 @@ CASES: dict[str, dict[str, Any]] = {
     "two sums": {"size": (9, 11), "steps": 4, "second": 9, "pool": ops.MaxPool},
     "two sums, gates, narrow": {"size": (4, 4), "steps": 9, "second": 9, "reads": ("gate",), "channels": 33},
     "two sums, the second of 32 bits": {"size": (5, 6), "steps": 3, "second": 2000},
+    "two sums, the second of spikes": {"size": (9, 9), "steps": 4, "second": -1},
     "two sums of 32 bits": {"size": (9, 9), "steps": 2, "top": 1024, "channels": 40, "second": 2000},
     "sixteen steps": {"size": (5, 5), "steps": 16, "reads": ("identity",), "channels": 6},
 }

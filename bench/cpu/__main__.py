@@ -68,7 +68,8 @@ def started(facts: dict[str, Any], folder: Path) -> dict[str, Any]:
     found = json.loads(path.read_text()) if path.exists() else {}
     if found.get("schema") != facts["schema"] or found.get("cpu") != facts["cpu"]:
         return facts | {"networks": {}, "rows": []}
-    return facts | {"networks": found["networks"], "rows": found["rows"]}
+    versions = found["versions"] | facts["versions"]  # rows that stay have peers that this run may lack
+    return facts | {"networks": found["networks"], "rows": found["rows"], "versions": versions}
 
 
 def put(rows: list[dict[str, Any]], row: dict[str, Any]) -> None:
@@ -99,9 +100,10 @@ def _arguments() -> argparse.Namespace:
 def _run_case(case: Case, chosen: argparse.Namespace, result: dict[str, Any]) -> None:
     net = build(case)
     name = case.name if case.rate in (None, 0.15) else f"{case.name}, rate {case.rate:.0%}"
+    made: dict[int, Any] = {}
     for threads in chosen.threads:
         began = time.perf_counter()
-        artifact = _compiled(net, threads)
+        artifact = made[threads] = _compiled(net, threads)
         seconds = time.perf_counter() - began
         _require_exact(name, net, artifact)
         if threads == 1:
@@ -110,7 +112,7 @@ def _run_case(case: Case, chosen: argparse.Namespace, result: dict[str, Any]) ->
             peers = [p for p in chosen.peers if _takes_part(p.name, batch, threads, chosen.slow)]
             row = _row(name, net, artifact, batch, threads, peers, chosen.budget)
             if threads > 1:
-                row |= _beside_one_thread(net, artifact)
+                row |= _beside_one_thread(net, made.get(1) or _compiled(net, 1), artifact)
             put(result["rows"], row | {"commit": result["commit"]})
 
 
@@ -118,10 +120,14 @@ def _compiled(net: Any, threads: int) -> Any:
     return spqc.compile(net, target=f"llvm{{threads={threads}}}", calibrate=frames(net, 1, SEED), records="none")
 
 
-def _beside_one_thread(net: Any, artifact: Any) -> dict[str, float]:
+def _inputs(net: Any, batch: int) -> list[Any]:
+    return [frames(net, batch, SEED + 10 + i) for i in range(INPUTS)]
+
+
+def _beside_one_thread(net: Any, one_thread: Any, artifact: Any) -> dict[str, float]:
     """Return the wall times of one thread and of the artifact's threads, in turn: minutes apart the machine differs."""
-    inputs = [frames(net, BATCHES[0], SEED + 10 + i) for i in range(INPUTS)]
-    calls = [(lambda i, run=a.run: run(inputs[i % INPUTS])) for a in (_compiled(net, 1), artifact)]
+    inputs = _inputs(net, BATCHES[0])
+    calls = [(lambda i, run=a.run: run(inputs[i % INPUTS])) for a in (one_thread, artifact)]
     one, several = in_turn(calls, rounds=41)
     return {"one_thread_ms": one.wall_ms, "threads_ms": several.wall_ms}
 
@@ -153,12 +159,12 @@ def _costs(artifact: Any, seconds: float) -> dict[str, Any]:
 def _row(
     name: str, net: Any, artifact: Any, batch: int, threads: int, peers: list[Peer], budget: float
 ) -> dict[str, Any]:
-    inputs = [frames(net, batch, SEED + 10 + i) for i in range(INPUTS)]
+    inputs = _inputs(net, batch)
     ready = [folded(net, x) for x in inputs]
     row: dict[str, Any] = {"network": name, "batch": batch, "threads": threads, "peers": {}}
     row |= {"rate": float(np.mean(rates(net, inputs[0]))), "gmac": batch * _macs(artifact) / 1e9}
     (alone,) = in_turn([lambda i: artifact.run(inputs[i % INPUTS])], rounds=15)
-    row |= {"ours_ms": alone.cpu_ms if threads == 1 else alone.wall_ms, "ours_wall_ms": alone.wall_ms}
+    row["ours_ms"] = alone.cpu_ms if threads == 1 else alone.wall_ms
     setting = Setting(read_model(net).graph, batch, threads, ready[:4])
     for peer in peers:
         found = _against(peer, setting, artifact, inputs, ready, budget)

@@ -282,6 +282,7 @@ class Constants:
         return bool((np.abs(high) < 128).all())
 
     def place(self, name: str, form: str, dtype: str, count: int, **shape: Any) -> Arrangement:
+        """Return where `count` elements of a constant lie in a form: one place for one request."""
         numbers = (int(shape.get(k, 1)) for k in ("group", "lanes", "part", "rows_inside", "split"))
         tables = (shape.get(k, ()) for k in ("strides", "entries", "carry", "closed"))
         key = (name, form, *numbers, *tables)

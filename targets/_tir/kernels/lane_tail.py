@@ -119,13 +119,17 @@ class LaneTail:
     def _combined(self, sums: Expr, factors: list[Expr], t: int, spot: Expr) -> Expr:
         """Return the integer that two sums of a lane make."""
         n = self.shape
-        first, second = (cast(value, n.dtype, n.count) for value in (sums, self._operand(t, spot)))
-        return wide_held(first * factors[0] + second * factors[1], n.dtype, n.count)
+        first, second = cast(sums, n.dtype, n.count) * factors[0], self._operand(t, spot) * factors[1]
+        return wide_held(first + second, n.dtype, n.count)
 
     def _operand(self, t: int, spot: Expr) -> Expr:
+        """Return what a residual path brings at one step, out of the packed steps where they are."""
         if self.other is None:
             raise TypeError("these neurons read nothing besides their rows")
-        return self.other.row(t, spot, self.shape.count)
+        n = self.shape
+        raw = cast(self.other.row(t, spot, n.count), n.dtype, n.count)
+        packed = self.other.operand.planes == 1 < n.steps
+        return (raw >> self._constant(t)) & self._constant(1) if packed else raw
 
     def _gate(self, t: int, channel: Expr) -> Expr:
         """Return 1 where the gate of a channel is open at a step, else 0."""
@@ -146,7 +150,7 @@ class LaneTail:
         n = self.shape
         entry = outcome.get()
         if n.op.identities > 1:
-            entry = wide_held(entry + self._identity(t, spot), n.dtype, n.count)
+            entry = wide_held(entry + self._operand(t, spot), n.dtype, n.count)
         reached = [sums >= wide_held(permute(n.dtype, table, entry), n.dtype, n.count) for table in tables]
         fired = select(reached[self.op.fires - 1], self._constant(_signed(1 << t, n.dtype)), self._constant(0))
         word.set(word.get() | fired)
@@ -170,13 +174,6 @@ class LaneTail:
         return wide_held(
             found + cast(channel * constant(n.share, "int32", n.count), n.dtype, n.count), n.dtype, n.count
         )
-
-    def _identity(self, t: int, spot: Expr) -> Expr:
-        """Return what the residual path adds at one step."""
-        n = self.shape
-        raw = cast(self._operand(t, spot), n.dtype, n.count)
-        packed = n.operand is not None and n.operand.planes == 1 < n.steps
-        return (raw >> self._constant(t)) & self._constant(1) if packed else raw
 
 
 def _last(reached: list[Expr], values: list[Expr]) -> Expr:

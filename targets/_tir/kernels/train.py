@@ -33,14 +33,12 @@ class Train:
     context: Context
     op: Automaton
     trains: Trains
-    steps: int
 
     @classmethod
     def of(cls, context: Context, region: Region) -> Train | None:
         """Return the emitter of a region, None where its neurons go step by step."""
-        op = region.tail[0] if region.tail else None
-        found = trains_of(context.program, region, context.constants)
-        return cls(context, op, found, context.steps) if found and isinstance(op, Automaton) else None
+        op, found = region.neuron, trains_of(context.program, region, context.constants)
+        return cls(context, op, found) if found and isinstance(op, Automaton) else None
 
     def run(
         self, block: Block, sums: Sums, words: Registers, tile: Expr, inside: Callable[[int], Expr | None]
@@ -59,7 +57,7 @@ class Train:
             "int32",
             self._rows * -(-len(self.trains.first) // LANES) * LANES,
             channels=len(self.trains.first),
-            group=self.steps,
+            group=self.context.steps,
             entries=self.op.following,
             part=self.op.fires,
             carry=self.op.carry,
