@@ -19,11 +19,11 @@ tvm = pytest.importorskip("tvm")
 from spqc.targets._tir.choice import choose, strategies  # noqa: E402
 from spqc.targets._tir.density import Density  # noqa: E402
 from spqc.targets._tir.kernels.slice_lanes import choose_slice_lanes  # noqa: E402
-from spqc.targets._tir.sliced import BLOCK, FIRST, ONES, STEP, WORD, Programs, digits, slices_of  # noqa: E402
+from spqc.targets._tir.sliced import BLOCK, FIRST, ONES, WORD, Programs, digits, slices_of  # noqa: E402
 from spqc.targets.llvm.cpu import host_flags  # noqa: E402
 
 Integers = npt.NDArray[np.int64]
-FEATURES = frozenset({"avx512f", "avx512bw", "avx512vbmi", "gfni"})
+FEATURES = frozenset({"avx512f", "avx512bw", "avx512vl", "avx512vbmi", "gfni"})
 needs_slices = pytest.mark.skipif(not set(host_flags()) >= FEATURES, reason="this CPU has no GFNI on 512 bits")
 
 WEIGHTS: dict[str, Any] = {
@@ -50,12 +50,12 @@ def test_digits_add_up_to_the_weights(kind: str) -> None:
     assert not any((by_exponent[e] & by_exponent[e + 1]).any() for e in range(19))  # canonical
 
 
-@pytest.mark.parametrize("planes", [1, 3])
+@pytest.mark.parametrize(("planes", "step"), [(1, 8), (3, 4)])
 @pytest.mark.parametrize("kind", WEIGHTS)
-def test_programs_count_what_they_should(kind: str, planes: int) -> None:
+def test_programs_count_what_they_should(kind: str, planes: int, step: int) -> None:
     """Carried out one full adder of eight inputs at a time, programs leave every output's sum in its slices."""
     weight, rng = draw(kind, (4, 11, 3, 3)), np.random.default_rng(planes)
-    made = Programs(weight, 4, planes, slices_of(weight, planes, 32))
+    made = Programs(weight, 4, planes, slices_of(weight, planes, 32), step)
     x = rng.integers(0, 2**planes, (11, 9, 50))
     wanted = np.einsum("oct,ctl->ol", weight.reshape(4, 11, 9), x)
     counts = np.zeros((4, made.levels + 4, 50), np.int64)
@@ -64,7 +64,7 @@ def test_programs_count_what_they_should(kind: str, planes: int) -> None:
         vectors = bit_vectors(made, x, block)
         for output in range(4):
             start = made.starts[block, output]
-            carry_out(words[start : start + made.sizes[block, output]], vectors, counts[output])
+            carry_out(words[start : start + made.sizes[block, output]], vectors, counts[output], step)
     found = sum(counts[:, k] << k for k in range(made.levels)) - made.subtracted[:, None]
     np.testing.assert_array_equal(found, wanted)
 
@@ -80,13 +80,13 @@ def bit_vectors(made: Programs, x: Integers, block: int) -> Integers:
     return vectors
 
 
-def carry_out(program: Integers, vectors: Integers, count: Integers) -> None:
+def carry_out(program: Integers, vectors: Integers, count: Integers, step: int) -> None:
     runs, at = program[0][:2], 1
     for side, amount in enumerate(runs):
         for _ in range(amount):
-            level, carry, blocks, _ = program[at] // [STEP, STEP, 1, 1]
+            level, carry, blocks, _ = program[at] // [step, step, 1, 1]
             for i in range(blocks):
-                taken = vectors[program[at + 1 + 2 * i : at + 3 + 2 * i].ravel() // STEP]
+                taken = vectors[program[at + 1 + 2 * i : at + 3 + 2 * i].ravel() // step]
                 assert len(taken) == BLOCK
                 total = (taken if side else 1 - taken).sum(axis=0) + count[level : level + 3].T @ [1, 2, 4]
                 count[level : level + 3] = [total & 1, total >> 1 & 1, total >> 2 & 1]
@@ -139,7 +139,7 @@ def test_refusals_are_named() -> None:
     assert slices.refuses(last) == "its output is narrower than its input, but for the stride"
     small = two_layers(draw("ternary", (16, 8, 3, 3)), size=(4, 4), steps=4, padding=1)
     *_, second, _ = sites(small, FEATURES)
-    assert slices.refuses(second) == "its outputs fill too few of 512 lanes"
+    assert slices.refuses(second) == "its outputs fill too few lanes of a vector"
     *_, second, _ = sites(layer("one chunk"))
     assert slices.refuses(second) == "the CPU has no 512-bit vectors with byte permutes and bit matrices"
     narrow = two_layers(draw("ternary", (16, 8, 3, 3)), size=(20, 20), steps=4)
@@ -148,14 +148,21 @@ def test_refusals_are_named() -> None:
 
 
 @pytest.mark.parametrize(
-    ("height", "width", "steps", "words", "vectors"),
-    [(32, 32, 4, 2, 1), (16, 16, 4, 2, 1), (8, 8, 4, 1, 1), (48, 48, 10, 4, 5), (24, 24, 10, 3, 4)],
+    ("height", "width", "steps", "words", "vectors", "bits"),
+    [
+        (32, 32, 4, 2, 1, 512),
+        (16, 16, 4, 2, 1, 512),
+        (8, 8, 4, 1, 1, 256),
+        (8, 8, 5, 1, 1, 512),
+        (48, 48, 10, 4, 5, 512),
+        (24, 24, 10, 3, 4, 512),
+    ],
 )
-def test_lanes_are_filled(height: int, width: int, steps: int, words: int, vectors: int) -> None:
+def test_lanes_are_filled(height: int, width: int, steps: int, words: int, vectors: int, bits: int) -> None:
     graph = two_layers(draw("ternary", (16, 4, 3, 3)), size=(height, width), steps=steps, padding=1)
     *_, second, _ = sites(graph, FEATURES)
     found = choose_slice_lanes(second.sum, steps)
-    assert (found.width, found.vectors) == (words, vectors)
+    assert (found.width, found.vectors, found.bits) == (words, vectors, bits)
 
 
 def test_many_weights_of_several_digits_on_a_large_map_are_sliced() -> None:

@@ -23,7 +23,7 @@ from spqc.targets._tir.density import Density, assumed  # noqa: E402
 from spqc.targets._tir.strategies._planes import PlaneStrategy, bits  # noqa: E402
 from spqc.targets._tir.strategy import Settings, Site  # noqa: E402
 
-FEATURES = frozenset({"avx512f", "avx512bw", "avx512vbmi", "gfni"})
+FEATURES = frozenset({"avx512f", "avx512bw", "avx512vl", "avx512vbmi", "gfni"})
 
 WEIGHTS: dict[str, Any] = {
     "ternary": [-1, 0, 1],

@@ -45,8 +45,8 @@ class Arrangement:
     `limits`: thresholds to permute, vectors for `group` of `channels` outputs (see limits.py);
     `trains`: spikes of all `group` steps by places of the sum (see trains.py), of the automaton with `entries` for its
     next states, `part` the outcome it fires from, and what it carries;
-    `programs`: programs of full adders for blocks of `group` channels, `split` bits of an input and `part` slices (see
-    sliced.py);
+    `programs`: programs of full adders for blocks of `group` channels, `split` bits of an input, `part` slices and
+    vectors of `words` words (see sliced.py);
     `columns`: bits of pixels for which a kernel column lies within the map, [kernel column][word], by `strides`.
     """
 
@@ -69,6 +69,7 @@ class Arrangement:
     alphabet: tuple[int, ...] = ()
     strides: tuple[int, ...] = ()
     split: int = 1
+    words: int = 8
     inputs: int = GROUP
     entries: tuple[int, ...] = ()
     carry: tuple[int, ...] = ()
@@ -159,7 +160,7 @@ def _bit_planes(a: Arrangement, array: Integers) -> npt.NDArray[np.uint32]:
 
 
 def _programs(a: Arrangement, array: Integers) -> Programs:
-    return Programs(_pad(array.reshape(len(array), -1, *a.kernel), 0, a.lanes), a.group, a.split, a.part)
+    return Programs(_pad(array.reshape(len(array), -1, *a.kernel), 0, a.lanes), a.group, a.split, a.part, a.words)
 
 
 def _columns(a: Arrangement) -> npt.NDArray[np.uint8]:

@@ -210,24 +210,23 @@ class Constants:
         shape = {"part": digits.part, "alphabet": digits.alphabet, "split": split, "inputs": inputs}
         return self.place(g.weight.name, "pieces", "int8", count, **shape)
 
-    def programs(self, g: WeightedSum, group: int, planes: int) -> Programs:
-        """Return the programs of full adders of a weight, for blocks of `group` channels."""
-        found: Programs = self.remember(
-            ("programs", g.weight.name, g.kernel, group, planes, g.bits), lambda: self._programs(g, group, planes)
-        )
+    def programs(self, g: WeightedSum, group: int, planes: int, step: int) -> Programs:
+        """Return the programs of full adders of a weight, for blocks of `group` channels, vectors of `step` words."""
+        key = ("programs", g.weight.name, g.kernel, group, planes, step, g.bits)
+        found: Programs = self.remember(key, lambda: self._programs(g, group, planes, step))
         return found
 
-    def _programs(self, g: WeightedSum, group: int, planes: int) -> Programs:
+    def _programs(self, g: WeightedSum, group: int, planes: int, step: int) -> Programs:
         weight = self.graph.data[g.weight.name]
         rows = self.remember(("rows of programs", g.weight.name, g.kernel), lambda: _whole_tiles(weight, g.kernel))
         levels = self.remember(
             ("slices", g.weight.name, planes, g.bits), lambda: slices_of(weight, planes, 16 if g.bits <= 16 else 32)
         )
-        return Programs(rows, group, planes, levels)
+        return Programs(rows, group, planes, levels, step)
 
     def program_words(self, g: WeightedSum, made: Programs) -> Arrangement:
         """Place programs, with the tables before them."""
-        shape = {"kernel": g.kernel, "group": made.group, "split": made.planes, "part": made.levels}
+        shape = {"kernel": g.kernel, "group": made.group, "split": made.planes, "part": made.levels, "words": made.step}
         return self.place(g.weight.name, "programs", "int16", made.words * 4, **shape)
 
     def columns(self, g: WeightedSum, words: int) -> Arrangement:
@@ -283,9 +282,9 @@ class Constants:
 
     def place(self, name: str, form: str, dtype: str, count: int, **shape: Any) -> Arrangement:
         """Return where `count` elements of a constant lie in a form: one place for one request."""
-        numbers = (int(shape.get(k, 1)) for k in ("group", "lanes", "part", "rows_inside", "split"))
-        tables = (shape.get(k, ()) for k in ("strides", "entries", "carry", "closed"))
-        key = (name, form, *numbers, *tables)
+        numbers = ("group", "lanes", "part", "rows_inside", "split", "words", "padded_channels")
+        tables = ("strides", "entries", "carry", "closed")
+        key = (name, form, *(int(shape.get(k, 1)) for k in numbers), *(shape.get(k, ()) for k in tables))
         if key not in self.found:
             size = count * _SIZES[dtype]
             self.found[key] = Arrangement(name, form, dtype, self.size, size, **shape)

@@ -22,7 +22,6 @@ CARRIED = 3  # a block's carry goes this many levels up
 ZERO, ONES, FIRST = 0, 1, 2  # vectors before the inputs: a block's empty places are zeros, or ones where it subtracts
 SLACK = 2  # slices above the highest that a block at the highest level touches
 WORD = 4  # numbers of 16 bits in a word
-STEP = 8  # words of a vector: programs name vectors by their first word
 
 
 def digits(weight: Integers) -> list[Digit]:
@@ -62,6 +61,7 @@ class Programs:
     group: int
     planes: int
     levels: int
+    step: int  # words of a vector: programs name vectors by their first word
 
     @property
     def taps(self) -> int:
@@ -158,13 +158,13 @@ class Programs:
         for side in range(2):
             out[self.starts[block] * WORD + side] = (blocks[:, side] > 0).sum(axis=1)
         run = np.nonzero(blocks)
-        out[start[run]] = run[-1] * STEP
-        out[start[run] + 1] = carry[run] * STEP
+        out[start[run]] = run[-1] * self.step
+        out[start[run] + 1] = carry[run] * self.step
         out[start[run] + 2] = blocks[run]
 
     def _fill(self, out: npt.NDArray[np.uint16], blocks: Integers, start: Integers, empty: int) -> None:
         """Write the vector of empty places to all places of runs."""
-        out[_each(start + WORD, blocks * BLOCK)] = empty * STEP
+        out[_each(start + WORD, blocks * BLOCK)] = empty * self.step
 
     def _place(
         self,
@@ -185,7 +185,7 @@ class Programs:
             if level >= self.levels:
                 return
             at = start[output, side, level] + WORD + placed[output, side, level] + rank
-            out[at] = (FIRST + (plane * self.taps + tap) * self.group + channel) * STEP
+            out[at] = (FIRST + (plane * self.taps + tap) * self.group + channel) * self.step
             placed[:, side, level] += np.count_nonzero(on.reshape(len(on), -1), axis=1)
 
     def _place_carries(self, out: npt.NDArray[np.uint16], block: int, start: Integers, carry: Integers) -> None:
@@ -195,7 +195,7 @@ class Programs:
             at = start[:, 1, level + CARRIED] + WORD + own[:, 1, level + CARRIED]
             for side in range(2):
                 count = blocks[:, side, level]
-                out[_each(at, count)] = _each(carry[:, side, level], count) * STEP
+                out[_each(at, count)] = _each(carry[:, side, level], count) * self.step
                 at = at + count
 
 

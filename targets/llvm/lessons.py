@@ -15,7 +15,10 @@ from spqc.ir.types import Encoding, state_type
 
 @dataclass(frozen=True)
 class Kind:
-    """The measured layer: a convolution over `size` x `size`, or, with size 1, a linear one; `pool`: sums before it."""
+    """The measured layer: a convolution over `size` x `size`, or, with size 1, a linear one.
+
+    `pool`: its inputs are sums of spikes; `frames`: it is the first, over frames of bytes that change.
+    """
 
     inputs: int
     outputs: int
@@ -27,6 +30,7 @@ class Kind:
     kernel: int = 3
     stride: int = 1
     groups: int = 1
+    frames: bool = False
 
 
 KINDS = (
@@ -53,6 +57,11 @@ KINDS = (
     Kind(100, 128, 28, densities=(0.02, 0.2), steps=2, stride=2),
     Kind(200, 64, 20, densities=(0.3,), steps=5, stride=2, weights=("int", 8)),
     Kind(96, 96, 5, densities=(0.05, 0.5), kernel=5, weights=("int", 4)),
+    # frames
+    Kind(3, 64, 32, densities=(1.0,), weights=("int", 2), frames=True),
+    Kind(3, 96, 40, densities=(1.0,), stride=2, frames=True),
+    Kind(2, 32, 34, densities=(0.1,), steps=10, frames=True),
+    Kind(1, 16, 28, densities=(0.3,), steps=8, weights=("int", 8), kernel=5, frames=True),
     # a group for each channel
     Kind(40, 40, 24, densities=(0.1,), kernel=7, groups=40),
     Kind(96, 96, 16, densities=(0.1,), steps=2, groups=96),
@@ -78,18 +87,25 @@ def network(kind: Kind) -> Graph:
     """Return the network of one lesson; its weights are drawn once and for all."""
     rng = np.random.default_rng(0)
     build = Builder("lesson", kind.steps)
-    size = 2 * kind.size if kind.pool else kind.size
-    x = build.input("x", Type("spike", 1, (kind.inputs, size, size)))
-    one = build.constant("one", Type("int", 2, (kind.inputs, 1, 1, 1)), np.ones((kind.inputs, 1, 1, 1), np.int64))
-    (n,) = build.op(ops.Conv2d, x, one, origin="spikes", groups=kind.inputs)
-    s = neurons(build, n, "spikes", rng)
-    if kind.pool:
-        (s,) = build.op(ops.SumPool, s, origin="pooled")
+    s = inputs(build, kind, rng)
     s = neurons(build, measured(build, s, kind, rng), "measured", rng)
     if len(s.type.shape) > 1:
         (s,) = build.op(ops.Flatten, s, origin="flat")
     head = build.constant("head", Type("int", 2, (1, s.type.size)), rng.integers(-1, 2, (1, s.type.size)))
     return build.graph(build.op(ops.Linear, s, head, origin="head")[0])
+
+
+def inputs(build: Builder, kind: Kind, rng: np.random.Generator) -> Value:
+    """Return what the measured layer reads: spikes of a layer before it, their sums, or frames."""
+    size = 2 * kind.size if kind.pool else kind.size
+    shape = (kind.inputs, size, size)
+    if kind.frames:
+        return build.input("x", Type("uint", 8, shape))
+    x = build.input("x", Type("spike", 1, shape))
+    one = build.constant("one", Type("int", 2, (kind.inputs, 1, 1, 1)), np.ones((kind.inputs, 1, 1, 1), np.int64))
+    (n,) = build.op(ops.Conv2d, x, one, origin="spikes", groups=kind.inputs)
+    s = neurons(build, n, "spikes", rng)
+    return build.op(ops.SumPool, s, origin="pooled")[0] if kind.pool else s
 
 
 def measured(build: Builder, s: Value, kind: Kind, rng: np.random.Generator) -> Value:

@@ -144,7 +144,7 @@ def shuffled_bytes(value: Expr, index: Expr) -> Expr:
     return T.call_llvm_pure_intrin("int8x64", "llvm.x86.avx512.pshuf.b.512", value, index)
 
 
-def of_three(first: Expr, second: Expr, third: Expr, table: int) -> Expr:
-    """Return any function of three bits, bit for bit: bit 4 a + 2 b + c of `table` is its value."""
-    name = "llvm.x86.avx512.pternlog.q.512"
-    return T.call_llvm_pure_intrin("int64x8", name, first, second, third, tirx.const(table, "int32"))
+def of_three(first: Expr, second: Expr, third: Expr, table: int, count: int) -> Expr:
+    """Return any function of three bits of `count` words: bit 4 a + 2 b + c of `table` is its value (AVX-512 VL)."""
+    name = f"llvm.x86.avx512.pternlog.q.{64 * count}"
+    return T.call_llvm_pure_intrin(f"int64x{count}", name, first, second, third, tirx.const(table, "int32"))

@@ -1,4 +1,4 @@
-"""Bits of the inputs as vectors of 512 lanes: one for every channel, place of the kernel and bit of an input.
+"""Bits of the inputs as vectors of lanes: one for every channel, place of the kernel and bit of an input.
 
 First 64 pixels of 16 channels at a time are transposed, bytes and then bits, into maps of bits (`slice_lanes.Phases`),
 one for each bit, channel and step. A place of the kernel is then a shift of a map, masked at the ends of rows.
@@ -148,7 +148,7 @@ class BitMaps:
                 first = bind(
                     self._map(number, plane, channel, step) + (self.phases.before + word) + chunk * self.lanes.width
                 )
-                to = bind(base + (i32(FIRST) + (plane * made.taps + tap) * made.group + c) * WORDS)
+                to = bind(base + (i32(FIRST) + (plane * made.taps + tap) * made.group + c) * self.lanes.words)
                 for place in range(0, self.lanes.width, self.lanes.piece):
                     self._piece(part, first, to, step, chunk, kx, bit, place)
 
@@ -162,7 +162,8 @@ class BitMaps:
         if self.phases.masked(kx):
             value = value & self._column(kx, chunk * self.lanes.width + place, count)
         word = bind(step * self.lanes.width + place)
-        at = to + tirx.floordiv(word, i32(WORDS)) * part.set_words + tirx.floormod(word, i32(WORDS))
+        words = i32(self.lanes.words)
+        at = to + tirx.floordiv(word, words) * part.set_words + tirx.floormod(word, words)
         T.buffer_store(self._words, value, [lanes(at, count)] if count > 1 else [at])
 
     def _loaded(self, at: Expr, count: int) -> Expr:

@@ -1,4 +1,4 @@
-"""How the outputs of a sum fill vectors of 512 bit lanes, and the memory of counting in bit slices. No TVM."""
+"""How the outputs of a sum fill vectors of bit lanes, and the memory of counting in bit slices. No TVM."""
 
 from __future__ import annotations
 
@@ -7,21 +7,25 @@ from dataclasses import dataclass
 from ..geometry import WeightedSum
 from ..sliced import FIRST, SLACK, Programs
 
-BITS = 512
 WORD_BITS = 64
-WORDS = BITS // WORD_BITS
-_NEAR = 592  # vectors of a block of channels: they and their carries stay in a first-level cache of 48 KiB
+WORDS = 8  # of the widest vector
+_NARROW = 4  # words of a vector where a map fills no more: of more channels, each list of inputs is longer
+_NEAR = 592 * WORDS  # words of a block of channels: they and their carries stay in a first-level cache of 48 KiB
 _MORE = 0.03  # what a further vector of a chunk costs: counters that wait in a farther cache
 
 
 @dataclass(frozen=True)
 class SliceLanes:
-    """Lane `step * chunk + pixel` of a chunk is an output: `width` words of 64 pixels for each step (see RowShape)."""
+    """Lane `step * chunk + pixel` of a chunk is an output: `width` words of 64 pixels for each step (see RowShape).
+
+    A vector has `words` words.
+    """
 
     steps: int
     pixels: int
     out_width: int
     width: int
+    words: int = WORDS
 
     @property
     def chunk(self) -> int:
@@ -37,30 +41,35 @@ class SliceLanes:
 
     @property
     def vectors(self) -> int:
-        return -(-self.steps * self.width // WORDS)
+        return -(-self.steps * self.width // self.words)
 
     @property
     def lanes(self) -> int:
-        return self.vectors * BITS
+        return self.vectors * self.bits
+
+    @property
+    def bits(self) -> int:
+        """Lanes of a vector."""
+        return self.words * WORD_BITS
 
     @property
     def piece(self) -> int:
         """Words that are copied at once: whole steps or whole vectors of them."""
-        return min(self.width, WORDS) if self.width & (self.width - 1) == 0 else 1
+        return min(self.width, self.words) if self.width & (self.width - 1) == 0 else 1
 
 
 def choose_slice_lanes(g: WeightedSum, steps: int) -> SliceLanes:
-    """Return the lanes with the fewest vectors, in small chunks where that costs little."""
+    """Return the lanes with the fewest vectors, narrow if those are as few, in small chunks where that costs little."""
     whole = -(-g.output.pixels // WORD_BITS)
     widths = [w for w in (1, 2, 3, 4, 5, 6, 7, 8) if w <= whole]
-    found = [SliceLanes(steps, g.output.pixels, g.output.width, width) for width in widths]
+    found = [SliceLanes(steps, g.output.pixels, g.output.width, w, words) for words in (_NARROW, WORDS) for w in widths]
     return min(found, key=lambda n: n.chunks * n.vectors * (1 + _MORE * (n.vectors - 1)))
 
 
-def channels_of_block(g: WeightedSum, planes: int) -> int:
+def channels_of_block(g: WeightedSum, lanes: SliceLanes, planes: int) -> int:
     """Return how many channels' bit vectors stay near while all outputs count them: equal blocks of them."""
     taps = g.kernel[0] * g.kernel[1]
-    most = max(1, _NEAR // (planes * taps))
+    most = max(1, _NEAR // (lanes.words * planes * taps))
     return -(-g.input.channels // -(-g.input.channels // most))
 
 
@@ -78,12 +87,12 @@ class Part:
     @property
     def set_words(self) -> int:
         """Words of one vector's inputs."""
-        return (FIRST + self.programs.inputs + self.programs.carries) * WORDS
+        return (FIRST + self.programs.inputs + self.programs.carries) * self.lanes.words
 
     @property
     def counter_words(self) -> int:
         """Words of one output's counters."""
-        return (self.programs.levels + SLACK) * WORDS
+        return (self.programs.levels + SLACK) * self.lanes.words
 
     @property
     def counters(self) -> int:
@@ -91,7 +100,9 @@ class Part:
 
     @property
     def words(self) -> int:
-        return self.counters + self.lanes.vectors * self.outputs * self.counter_words
+        """All words, to a cache line's end: parts of two threads share none."""
+        end = self.counters + self.lanes.vectors * self.outputs * self.counter_words
+        return -(-end // WORDS) * WORDS
 
 
 @dataclass(frozen=True)

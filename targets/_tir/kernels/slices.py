@@ -1,4 +1,4 @@
-"""The kernel of bit slices: 512 outputs are the bits of one vector, and full adders count them.
+"""The kernel of bit slices: outputs are the bits of one vector, 512 or 256, and full adders count them.
 
 A counter is a stack of vectors: bit i of slice k is bit k of lane i's count. Programs (`sliced`) say for every output
 which vectors of inputs are added at which slice; what is subtracted is added as its complement, and the difference, a
@@ -23,7 +23,7 @@ from ..vector import Expr, bind, cast, i32, lanes, loop, prefetch, when
 from .permute import Wide, bit_transposed, constant_lanes, of_three, shuffled_bytes, to_lane_major, wide_held
 from .rows import RowKernel, choose_pixels
 from .slice_bits import BitMaps
-from .slice_lanes import BITS, WORDS, Part, SliceLanes, choose_slice_lanes
+from .slice_lanes import WORDS, Part, SliceLanes, choose_slice_lanes
 
 _ROWS = 16  # slices that are transposed at once: two bytes of a sum
 _AHEAD = 256  # words of a program: about what is read while the memory answers
@@ -87,15 +87,15 @@ class Slices(RowKernel):
         """Write the vectors that stand in empty places."""
         for v in range(self.bits.vectors):
             for place, value in ((ZERO, 0), (ONES, -1)):
-                at = self.base + (v * self.part.set_words + place * WORDS)
-                T.buffer_store(self._words, constant_lanes(value, WORDS, "int64"), [lanes(at, WORDS)])
+                at = self.base + (v * self.part.set_words + place * self.bits.words)
+                self._write(at, constant_lanes(value, self.bits.words, "int64"))
 
     def _count_all(self, chunk: Expr) -> None:
         """Count all outputs of the part over a chunk of lanes, one block of channels after another."""
         part = self.part
-        with T.serial(0, (part.words - part.counters) // WORDS) as i:
-            at = bind(self.base + part.counters + i * WORDS)
-            T.buffer_store(self._words, constant_lanes(0, WORDS, "int64"), [lanes(at, WORDS)])
+        with T.serial(0, (part.words - part.counters) // self.bits.words) as i:
+            at = bind(self.base + part.counters + i * self.bits.words)
+            self._write(at, constant_lanes(0, self.bits.words, "int64"))
         left = self._tiles * LANES - self.first_tile * LANES
         with loop(self.programs.channel_blocks) as turn:
             block = bind(turn)
@@ -132,20 +132,26 @@ class Slices(RowKernel):
 
     def _add(self, counter: Expr, carry: Expr, body: Expr, count: Expr, inputs: Expr, minus: bool) -> None:
         """Emit one run: blocks of eight inputs are added to three slices in registers."""
-        view = self.context.memory.view("constant", "int64")
-        sums = [Wide("slice", "int64", WORDS) for _ in range(CARRIED)]
-        for k, one in enumerate(sums):
-            one.set(self._words[_vector(counter + tirx.const(k * WORDS, "int64"))])
+        view, words = self.context.memory.view("constant", "int64"), self.bits.words
+        sums = [Wide("slice", "int64", words) for _ in range(CARRIED)]
+        slices = [counter + tirx.const(k * words, "int64") for k in range(CARRIED)]
+        for one, at in zip(sums, slices, strict=True):
+            one.set(self._read(at))
         first = bind(inputs.astype("int64"))
         with T.serial(0, count) as i:
             prefetch(view, body + i * (BLOCK // WORD) + _AHEAD)
-            words = [T.Bind(view[body + i * (BLOCK // WORD) + k]) for k in range(BLOCK // WORD)]
-            places = [first + _number(word, k) for word in words for k in range(WORD)]
-            taken = [T.Bind(self._words[_vector(place)]) for place in places]
-            out = _block(taken, sums, minus)
-            T.buffer_store(self._words, out, [_vector(carry + (i * WORDS).astype("int64"))])
-        for k, one in enumerate(sums):
-            T.buffer_store(self._words, one.get(), [_vector(counter + tirx.const(k * WORDS, "int64"))])
+            read = [T.Bind(view[body + i * (BLOCK // WORD) + k]) for k in range(BLOCK // WORD)]
+            places = [first + _number(word, k) for word in read for k in range(WORD)]
+            taken = [T.Bind(self._read(place)) for place in places]
+            self._write(carry + (i * words).astype("int64"), _block(taken, sums, minus))
+        for one, at in zip(sums, slices, strict=True):
+            self._write(at, one.get())
+
+    def _read(self, at: Expr) -> Expr:
+        return self._words[_run(at, self.bits.words)]
+
+    def _write(self, at: Expr, value: Expr) -> None:
+        T.buffer_store(self._words, value, [_run(at, self.bits.words)])
 
     def fill(self, tile: Expr, chunk: Expr) -> None:
         """Bring the counters of 16 outputs into rows of sums, less what they count too much."""
@@ -154,7 +160,7 @@ class Slices(RowKernel):
         with T.serial(0, LANES) as q, loop(n.vectors) as v:
             counter = self._counter(v, (tile - self.first_tile) * LANES + q)
             less = bind(view[too_much + tile * LANES + q].astype(self.sum_dtype))
-            to = bind(self.rows_at + q * n.lanes + v * BITS)
+            to = bind(self.rows_at + q * n.lanes + v * n.bits)
             low = self._halves(counter, 0)
             high = self._halves(counter, _ROWS) if self.programs.levels > _ROWS else None
             for i, half in enumerate(low):
@@ -169,14 +175,16 @@ class Slices(RowKernel):
         arena = self.context.memory.view("arena", "uint8")
         order = [first + 8 * byte + 7 - i for byte in range(2) for i in range(8)]
         zeros = wide_held(constant_lanes(0, 64, "uint8"), "uint8", 64)
+        apart = 8 * self.bits.words  # bytes; behind a narrow vector lies the next, in columns that nobody takes
         rows = [
-            T.Bind(arena[lanes(bind(counter * 8) + 64 * k, 64)]) if k < self.programs.levels else zeros for k in order
+            T.Bind(arena[lanes(bind(counter * 8) + apart * k, 64)]) if k < self.programs.levels else zeros
+            for k in order
         ]
         lane = lanes(i32(0), 64)
         one = constant_lanes(1, 64)
         pairs = (lane >> one & constant_lanes(7, 64)) + (lane & one) * constant_lanes(8, 64)
         index = wide_held(cast(pairs, "int8", 64), "int8", 64)
-        columns = to_lane_major(rows, "uint8")
+        columns = to_lane_major(rows, "uint8")[: self.bits.bits // _HALF]
         found = [shuffled_bytes(bit_transposed(T.reinterpret("int8x64", column)), index) for column in columns]
         return [wide_held(T.reinterpret("uint16x32", row), "uint16", _HALF) for row in found]
 
@@ -187,37 +195,41 @@ def _number(word: Expr, place: int) -> Expr:
     return shifted & tirx.const(0xFFFF, "int64")
 
 
-def _vector(at: Expr) -> Expr:
-    return tirx.Ramp(at, tirx.const(1, "int64"), WORDS)
+def _run(at: Expr, words: int) -> Expr:
+    return tirx.Ramp(at.astype("int64"), tirx.const(1, "int64"), words)
 
 
 def _block(x: list[Expr], sums: list[Wide], minus: bool) -> Expr:
     """Add eight inputs, or their complements, to three slices; return the carry."""
-    t, c0 = _adder(x[0], x[1], x[2], (minus, minus, minus))
-    u, c1 = _adder(x[3], x[4], x[5], (minus, minus, minus))
-    t, c2 = _adder(t, u, x[6], (False, False, minus))
-    s, c3 = _adder(t, x[7], sums[0].get(), (False, minus, False))
+    words = sums[0].count
+    t, c0 = _adder(words, x[0], x[1], x[2], (minus, minus, minus))
+    u, c1 = _adder(words, x[3], x[4], x[5], (minus, minus, minus))
+    t, c2 = _adder(words, t, u, x[6], (False, False, minus))
+    s, c3 = _adder(words, t, x[7], sums[0].get(), (False, minus, False))
     sums[0].set(s)
-    t, d0 = _adder(c0, c1, c2)
-    s, d1 = _adder(t, c3, sums[1].get())
+    t, d0 = _adder(words, c0, c1, c2)
+    s, d1 = _adder(words, t, c3, sums[1].get())
     sums[1].set(s)
-    s, carry = _adder(d0, d1, sums[2].get())
+    s, carry = _adder(words, d0, d1, sums[2].get())
     sums[2].set(s)
     return carry
 
 
-def _adder(a: Expr, b: Expr, c: Expr, inverted: tuple[bool, bool, bool] = (False, False, False)) -> tuple[Expr, Expr]:
-    """Return sum and carry of three bits, some of which arrive as complements.
+def _adder(
+    words: int, a: Expr, b: Expr, c: Expr, inverted: tuple[bool, bool, bool] = (False, False, False)
+) -> tuple[Expr, Expr]:
+    """Return sum and carry of three bits in every lane of so many words, some of which arrive as complements.
 
     The carry is told from the sum and two of the bits, so that the sum takes the third's register.
     """
-    total = wide_held(of_three(c, a, b, _table(lambda z, x, y: x ^ y ^ z ^ (sum(inverted) & 1))), "int64", WORDS)
+    parity = _table(lambda z, x, y: x ^ y ^ z ^ (sum(inverted) & 1))
+    total = wide_held(of_three(c, a, b, parity, words), "int64", words)
 
     def carry(x: int, s: int, y: int) -> int:
         x, y = x ^ inverted[0], y ^ inverted[1]
         return x & y if x == y else 1 - s
 
-    return total, wide_held(of_three(a, total, b, _table(carry)), "int64", WORDS)
+    return total, wide_held(of_three(a, total, b, _table(carry), words), "int64", words)
 
 
 def _table(function: Callable[[int, int, int], int]) -> int:

@@ -1,22 +1,23 @@
-"""Bit slices: spikes of 512 outputs are the bits of a vector, and full adders count those of each weight's digits."""
+"""Bit slices: spikes of 512 or 256 outputs are the bits of a vector, and full adders count each weight's digits."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import ClassVar
 
+from ..constants import Constants
 from ..context import Context
-from ..geometry import Region, padded
+from ..geometry import Region, WeightedSum, padded
 from ..kernels.rows import comparisons
 from ..kernels.slice_lanes import Phases, SliceLanes, channels_of_block, choose_slice_lanes
 from ..kernels.slices import Slices
-from ..sliced import FIRST, STEP, Programs
+from ..sliced import FIRST, Programs
 from ..strategy import Settings, Site
 from ._planes import PlaneStrategy, bits, planes_of, refused
 
-_FEATURES = frozenset({"avx512f", "avx512bw", "avx512vbmi", "gfni"})
-_MOST = 2**16 // STEP  # vectors that a program can name
-_FILLED = 0.2  # of the lanes: below, nothing is gained and programs are long
+_FEATURES = frozenset({"avx512f", "avx512bw", "avx512vl", "avx512vbmi", "gfni"})
+_MOST = 2**16  # words that a program can name
+_FEWEST = 100  # outputs of a vector: below, nothing is gained and programs are long
 
 
 class SliceSum(PlaneStrategy):
@@ -49,10 +50,10 @@ class SliceSum(PlaneStrategy):
         if not Phases(g).known:
             return "its output is narrower than its input, but for the stride"
         lanes = choose_slice_lanes(g, site.steps)
-        if site.steps * g.output.pixels < _FILLED * lanes.chunks * lanes.lanes:
-            return "its outputs fill too few of 512 lanes"
-        made = self._programs(site, bits(g))
-        return "" if FIRST + made.inputs + made.carries <= _MOST else "its kernel is too large"
+        if site.steps * g.output.pixels < _FEWEST * lanes.chunks * lanes.vectors:
+            return "its outputs fill too few lanes of a vector"
+        made = _programs(site.constants, g, site.steps, bits(g))
+        return "" if (FIRST + made.inputs + made.carries) * made.step <= _MOST else "its kernel is too large"
 
     def rows(self, site: Site) -> SliceLanes:
         return choose_slice_lanes(site.sum, site.steps)
@@ -60,7 +61,8 @@ class SliceSum(PlaneStrategy):
     def whole(self, site: Site, planes: int) -> Mapping[str, float]:
         """`blocks`: of eight inputs, added; `runs`: of blocks, with their slices loaded and saved; `converted`:
         counters brought into rows; `neuron`: comparisons of vectors; `staged`: pieces of bit vectors."""
-        g, made, n = site.sum, self._programs(site, planes), choose_slice_lanes(site.sum, site.steps)
+        g, n = site.sum, choose_slice_lanes(site.sum, site.steps)
+        made = _programs(site.constants, g, site.steps, planes)
         vectors, outputs = n.chunks * n.vectors, padded(g.output.channels)
         pieces = g.input.channels * made.planes * made.taps * n.chunks * site.steps * n.width // n.piece
         return {
@@ -77,11 +79,12 @@ class SliceSum(PlaneStrategy):
         if g is None:
             raise TypeError("bit slices begin with a sum")
         planes = planes_of(g, settings)
-        made = context.constants.programs(g, channels_of_block(g, planes), planes)
-        Slices.of(context, region, made, context.steps).emit()
+        Slices.of(context, region, _programs(context.constants, g, context.steps, planes), context.steps).emit()
 
-    def _programs(self, site: Site, planes: int) -> Programs:
-        return site.constants.programs(site.sum, channels_of_block(site.sum, planes), planes)
+
+def _programs(constants: Constants, g: WeightedSum, steps: int, planes: int) -> Programs:
+    lanes = choose_slice_lanes(g, steps)
+    return constants.programs(g, channels_of_block(g, lanes, planes), planes, lanes.words)
 
 
 STRATEGY = SliceSum
