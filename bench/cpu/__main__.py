@@ -15,6 +15,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +34,10 @@ from .timing import in_turn, rounds_for
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 INPUTS = 6
+VISITS = 3  # of a peer, the others between them: what else the machine does for some seconds spoils one at most
 BATCHES = (1, 16)
 SLOW_TO_PREPARE = ("compile", "ort-int8")  # minutes in all: at the first batch size only, but with `--slow`
+_TURNS, _BESIDE_S = 1001, 20.0  # of several threads beside one: long enough to meet calm seconds
 TWO_THREADS = ("openvino-int8",)  # the threads of torch spin after a call, which would slow ours
 
 CASES = (
@@ -128,8 +132,14 @@ def _beside_one_thread(net: Any, one_thread: Any, artifact: Any) -> dict[str, fl
     """Return the wall times of one thread and of the artifact's threads, in turn: minutes apart the machine differs."""
     inputs = _inputs(net, BATCHES[0])
     calls = [(lambda i, run=a.run: run(inputs[i % INPUTS])) for a in (one_thread, artifact)]
-    one, several = in_turn(calls, rounds=41)
-    return {"one_thread_ms": one.wall_ms, "threads_ms": several.wall_ms}
+    seconds = in_turn(calls[:1], rounds=3)[0].wall_ms / 1e3
+    one, several = in_turn(calls, rounds_for(8 * seconds, most=_TURNS, budget_s=_BESIDE_S))
+    return {
+        "one_thread_ms": one.wall_ms,
+        "threads_ms": several.wall_ms,
+        "one_thread_calm_ms": one.calm_ms,
+        "threads_calm_ms": several.calm_ms,
+    }
 
 
 def _takes_part(peer: str, batch: int, threads: int, slow: bool) -> bool:
@@ -166,20 +176,45 @@ def _row(
     (alone,) = in_turn([lambda i: artifact.run(inputs[i % INPUTS])], rounds=15)
     row["ours_ms"] = alone.cpu_ms if threads == 1 else alone.wall_ms
     setting = Setting(read_model(net).graph, batch, threads, ready[:4])
-    for peer in peers:
-        found = _against(peer, setting, artifact, inputs, ready, budget)
-        if found is None:
-            continue
-        ours, theirs, difference, prepare_s = found
-        facts = {"ms": theirs, "ours_ms": ours, "ratio": theirs / ours, "prepare_s": prepare_s}
-        row["peers"][peer.name] = facts | {"greatest_logit_difference": difference}
-        print(f"{name}, batch {batch}, {threads} threads: ours {ours:.3f} ms, {peer.name} {theirs:.3f} ms,",
-              f"{theirs / ours:.2f} times", flush=True)
+    found = [_prepared(peer, setting, artifact, inputs, ready, budget) for peer in peers]
+    rivals = [rival for rival in found if rival is not None]
+    visits = [[rival.visit(artifact, inputs, ready, threads) for rival in rivals] for _ in range(VISITS)]
+    for rival, *times in zip(rivals, *visits, strict=True):
+        row["peers"][rival.name] = facts = middle(times) | rival.facts
+        print(f"{name}, batch {batch}, {threads} threads: ours {facts['ours_ms']:.3f} ms, {rival.name}",
+              f"{facts['ms']:.3f} ms, {facts['ratio']:.2f} times", flush=True)
+    gc.collect()
     return row
 
 
-def _against(peer: Peer, setting: Setting, artifact: Any, inputs: list[Any], ready: list[Any], budget: float) -> Any:
-    """Return (our ms, the peer's ms, greatest difference of logits, seconds to prepare), None where it cannot serve."""
+def middle(visits: list[tuple[float, float]]) -> dict[str, Any]:
+    """Return the facts of the visit with the middle ratio: (our ms, the peer's ms) each."""
+    ordered = sorted(visits, key=lambda times: times[1] / times[0])
+    ours, theirs = ordered[len(ordered) // 2]
+    return {"ms": theirs, "ours_ms": ours, "ratio": theirs / ours, "ratios": [t / o for o, t in visits]}
+
+
+@dataclass(frozen=True)
+class Rival:
+    """A peer that is ready: what is called in turn with ours, and for how many rounds at a visit."""
+
+    name: str
+    call: Callable[[Any], Any]
+    rounds: int
+    facts: dict[str, float]
+
+    def visit(self, artifact: Any, inputs: list[Any], ready: list[Any], threads: int) -> tuple[float, float]:
+        """Return our milliseconds and the peer's, medians of calls in turn."""
+        count = len(inputs)
+        calls = [lambda i: artifact.run(inputs[i % count]), lambda i: self.call(ready[i % count])]
+        ours, theirs = in_turn(calls, self.rounds)
+        return (ours.cpu_ms, theirs.cpu_ms) if threads == 1 else (ours.wall_ms, theirs.wall_ms)
+
+
+def _prepared(
+    peer: Peer, setting: Setting, artifact: Any, inputs: list[Any], ready: list[Any], budget: float
+) -> Rival | None:
+    """Return a peer that has answered once, None where it cannot serve."""
     began = time.perf_counter()
     try:
         call = peer.make(setting)
@@ -192,11 +227,9 @@ def _against(peer: Peer, setting: Setting, artifact: Any, inputs: list[Any], rea
     began = time.perf_counter()
     call(ready[1])
     rounds = rounds_for(4 * (time.perf_counter() - began), budget_s=budget)
-    count = len(inputs)
-    ours, theirs = in_turn([lambda i: artifact.run(inputs[i % count]), lambda i: call(ready[i % count])], rounds)
-    gc.collect()
-    chosen = (ours.cpu_ms, theirs.cpu_ms) if setting.threads == 1 else (ours.wall_ms, theirs.wall_ms)
-    return *chosen, float(np.abs(logits - exact).max()), prepared
+    difference = float(np.abs(logits - exact).max())
+    facts = {"prepare_s": prepared, "greatest_logit_difference": difference}
+    return Rival(peer.name, call, -(-rounds // VISITS), facts)
 
 
 def _macs(artifact: Any) -> int:

@@ -13,7 +13,8 @@ Written by `make bench-cpu`: {cpu}, {date}, commit {commits}; {versions}.
 
 Every row is one run: ours and one peer take turns of four calls in one process, each on inputs that rotate; the first
 call of a turn, which finds the other's data in the caches, is not timed. Figures are medians of **measured** processor
-time of one call, or of wall time where there are two threads, and a ratio is the peer's time over ours. Before anything
+time of one call, or of wall time where there are two threads, and a ratio is the peer's time over ours. Each peer is
+visited three times, the others between; of the three ratios the middle one is shown, with its times. Before anything
 is timed, our logits are compared with PyTorch's exact evaluation, bit for bit. Weights are random powers of two (at 8
 bits: integers), and every layer's threshold is set so that it fires at the stated rate. Peers run the same network with
 time folded into the batch and batch norm folded into the weights, on float32 frames that are ready; ours reads 8-bit
@@ -67,11 +68,22 @@ def _threads(rows: list[Row]) -> str:
     """Return a sentence for each network: wall time on several threads against one, both in turn."""
     lines = [
         f"- {row['network']}, batch {row['batch']}: {row['one_thread_ms']:.3g} ms on one thread, "
-        f"{row['threads_ms']:.3g} ms here, {row['one_thread_ms'] / row['threads_ms']:.2f} times as fast\n"
+        f"{row['threads_ms']:.3g} ms here, {row['one_thread_ms'] / row['threads_ms']:.2f} times as fast{_calm(row)}\n"
         for row in rows
         if "one_thread_ms" in row
     ]
-    return "\nOurs against ours on one thread, in turn, wall time:\n\n" + "".join(lines) if lines else ""
+    lead = (
+        "\nOurs against ours on one thread, in turn: medians of wall time, and what the fastest tenth of each one's\n"
+        "calls keep within, when whoever else uses the machine leaves both cores alone:\n\n"
+    )
+    return lead + "".join(lines) if lines else ""
+
+
+def _calm(row: Row) -> str:
+    if "threads_calm_ms" not in row:
+        return ""
+    one, here = row["one_thread_calm_ms"], row["threads_calm_ms"]
+    return f"; fastest tenth: {one:.3g} and {here:.3g} ms, {one / here:.2f} times"
 
 
 def _ratio(found: Row | None) -> str:

@@ -11,10 +11,15 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Times:
-    """Medians of one call in milliseconds: processor time (all threads together) and wall time."""
+    """Medians of one call in milliseconds: processor time (all threads together) and wall time.
+
+    `calm_ms` is the wall time that a tenth of the calls keep within: on a machine that others use too, what it takes
+    when they leave it alone.
+    """
 
     cpu_ms: float
     wall_ms: float
+    calm_ms: float
 
 
 def in_turn(calls: Sequence[Callable[[int], Any]], rounds: int, repeats: int = 3) -> list[Times]:
@@ -33,7 +38,11 @@ def in_turn(calls: Sequence[Callable[[int], Any]], rounds: int, repeats: int = 3
                 call(number)
                 cpu[index].append((time.process_time() - before) * 1e3)
                 wall[index].append((time.perf_counter() - began) * 1e3)
-    return [Times(statistics.median(c), statistics.median(w)) for c, w in zip(cpu, wall, strict=True)]
+    return [_times(c, w) for c, w in zip(cpu, wall, strict=True)]
+
+
+def _times(cpu: list[float], wall: list[float]) -> Times:
+    return Times(statistics.median(cpu), statistics.median(wall), sorted(wall)[len(wall) // 10])
 
 
 def rounds_for(seconds: float, most: int = 21, budget_s: float = 4.0) -> int:

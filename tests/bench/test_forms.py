@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import spqc
-from bench.cpu.__main__ import put
+from bench.cpu.__main__ import middle, put
 from bench.cpu.goals import against_goals
 from bench.cpu.networks import build, digits, folded, frames, set_rate
 from bench.cpu.page import page
@@ -78,17 +78,27 @@ def test_calls_take_turns():
     found = in_turn([lambda i: order.append(("a", i)), lambda i: order.append(("b", i))], rounds=2, repeats=1)
     assert order == [("a", 0), ("a", 1), ("b", 0), ("b", 1), ("a", 2), ("a", 3), ("b", 2), ("b", 3)]
     assert len(found) == 2
+    assert all(times.calm_ms <= times.wall_ms for times in found)
     assert rounds_for(100.0) == 3 and rounds_for(0.0) == 21
+
+
+def test_of_three_visits_the_middle_ratio_counts():
+    """A visit that something else spoiled is neither the best nor the worst that is shown."""
+    found = middle([(1.0, 4.2), (1.6, 4.8), (1.1, 4.4)])
+    assert (found["ours_ms"], found["ms"], found["ratio"]) == (1.1, 4.4, pytest.approx(4.0))
+    assert found["ratios"] == pytest.approx([4.2, 3.0, 4.0])
 
 
 def test_the_page_shows_ratios_and_costs():
     row = {"commit": "abc", "network": "net", "batch": 1, "threads": 1, "rate": 0.15, "gmac": 2.0, "ours_ms": 4.0}
     row["peers"] = {"eager": {"ms": 20.0, "ours_ms": 4.0, "ratio": 5.0}}
     two = row | {"threads": 2, "ours_ms": 2.5, "one_thread_ms": 4.4, "threads_ms": 2.2}
+    two |= {"one_thread_calm_ms": 3.8, "threads_calm_ms": 2.0}
     result = {"cpu": "some CPU", "date": "2026-01-01", "versions": {"torch": "2"}, "rows": [row, two]}
     shown = page(result | {"networks": {"net": {"compile_s": 1.5, "artifact_kb": 10.0, "memory_mb": 12.0}}})
     assert "| net | 1 | 0.15 | 4 | 500 | 5.0x (20 ms) |" in shown
-    assert "- net, batch 1: 4.4 ms on one thread, 2.2 ms here, 2.00 times as fast" in shown
+    medians, calm = "4.4 ms on one thread, 2.2 ms here, 2.00 times as fast", "fastest tenth: 3.8 and 2 ms, 1.90 times"
+    assert f"- net, batch 1: {medians}; {calm}\n" in shown
     assert "| net | 1.5 | 10 | 12 |" in shown
 
 
