@@ -43,7 +43,7 @@ def network(
     """
     rng, build = np.random.default_rng(7), Builder("frames", steps)
     x = build.input("x", Type("uint", 8, (channels, *size), clock, 1 / 256))
-    weight = rng.integers(-largest, largest + 1, (outputs, channels, kernel, kernel))
+    weight = rng.integers(-largest, largest + 1, (outputs, channels // options.get("groups", 1), kernel, kernel))
     if alike:
         weight[::2], weight[1::2] = largest, -largest
     w = build.constant("w", Type("int", 16, weight.shape), weight)
@@ -66,7 +66,7 @@ CASES: dict[str, dict[str, Any]] = {
     "images": {"channels": 3, "size": (16, 16), "padding": 1},
     "events": {"channels": 2, "size": (9, 12), "padding": 1, "steps": 10, "pool": ops.MaxPool},
     "odd": {"channels": 1, "size": (13, 7), "padding": 1, "pool": ops.SumPool},
-    "two groups": {"channels": 6, "size": (8, 24), "padding": 1, "outputs": 3},
+    "six channels": {"channels": 6, "size": (8, 24), "padding": 1, "outputs": 3},
     "stride": {"channels": 3, "size": (17, 18), "padding": 1, "stride": 2, "kernel": 3},
     "no padding": {"channels": 5, "size": (12, 20), "kernel": 5, "steps": 3},
     "wide sums": {"channels": 3, "size": (10, 16), "padding": 1, "largest": 127, "pool": ops.MaxPool},
@@ -99,7 +99,7 @@ def test_the_largest_codes_and_weights_are_exact() -> None:
         ({"channels": 29}, "its inputs are too many"),
         ({"channels": 2, "size": (150, 160), "steps": 10}, "its inputs are too many"),
         ({"steps": 17}, "its neurons do not run in the order of the lanes"),
-        ({"channels": 4, "groups": 1, "outputs": 4}, ""),
+        ({"channels": 4, "groups": 2}, "depth and groups are not summed so"),
     ],
 )
 def test_refusals_are_named(options: dict[str, Any], reason: str) -> None:

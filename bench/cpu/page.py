@@ -37,6 +37,7 @@ def page(result: dict[str, Any]) -> str:
         chosen = [row for row in rows if row["threads"] == threads]
         parts.append(f"\n## {threads} thread{'s' if threads > 1 else ''}\n\n{_speed(chosen)}")
         parts.append("" if threads == 1 else _threads(chosen))
+    parts.append(_once(rows))
     parts.append(f"\n## Against the goals\n\n{_goals(rows)}")
     parts.append(f"\n## What else it costs\n\n{_costs(result['networks'])}")
     return "".join(parts)
@@ -84,6 +85,12 @@ def _calm(row: Row) -> str:
         return ""
     one, here = row["one_thread_calm_ms"], row["threads_calm_ms"]
     return f"; fastest tenth: {one:.3g} and {here:.3g} ms, {one / here:.2f} times"
+
+
+def _once(rows: list[Row]) -> str:
+    """Return which networks' rows are of a time when the bench visited every peer once."""
+    names = dict.fromkeys(row["network"] for row in rows if any("ratios" not in p for p in row["peers"].values()))
+    return f"\nMeasured by an earlier commit, in one visit: {'; '.join(names)}.\n" if names else ""
 
 
 def _ratio(found: Row | None) -> str:

@@ -99,6 +99,7 @@ def test_the_page_shows_ratios_and_costs():
     assert "| net | 1 | 0.15 | 4 | 500 | 5.0x (20 ms) |" in shown
     medians, calm = "4.4 ms on one thread, 2.2 ms here, 2.00 times as fast", "fastest tenth: 3.8 and 2 ms, 1.90 times"
     assert f"- net, batch 1: {medians}; {calm}\n" in shown
+    assert "in one visit: net.\n" in shown
     assert "| net | 1.5 | 10 | 12 |" in shown
 
 

@@ -16,6 +16,7 @@ from ..strategy import Settings, Site
 from ._planes import PlaneStrategy, bits, planes_of, refused
 
 _FEATURES = frozenset({"avx512f", "avx512bw", "avx512vl", "avx512vbmi", "gfni"})
+_WIDE = 512  # lanes of the widest vector
 _MOST = 2**16  # words that a program can name
 _FEWEST = 100  # outputs of a vector: below, nothing is gained and programs are long
 
@@ -60,15 +61,16 @@ class SliceSum(PlaneStrategy):
 
     def whole(self, site: Site, planes: int) -> Mapping[str, float]:
         """`blocks`: of eight inputs, added; `runs`: of blocks, with their slices loaded and saved; `converted`:
-        counters brought into rows; `neuron`: comparisons of vectors; `staged`: pieces of bit vectors."""
+        counters of 512 lanes brought into rows; `neuron`: comparisons of vectors; `staged`: pieces of bit vectors."""
         g, n = site.sum, choose_slice_lanes(site.sum, site.steps)
         made = _programs(site.constants, g, site.steps, planes)
         vectors, outputs = n.chunks * n.vectors, padded(g.output.channels)
+        wide = n.chunks * n.lanes / _WIDE
         pieces = g.input.channels * made.planes * made.taps * n.chunks * site.steps * n.width // n.piece
         return {
             "blocks": float(vectors * made.blocks.sum()),
             "runs": float(vectors * (made.blocks > 0).sum()),
-            "converted": float(vectors * outputs * -(-made.levels // 16)),
+            "converted": wide * outputs * -(-made.levels // 16),
             "neuron": float(comparisons(site, n)),
             "staged": float(pieces),
             "kernel": 1.0,
