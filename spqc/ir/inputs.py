@@ -72,6 +72,8 @@ class InputFormat:
         )
 
     def _checked_integers(self, values: npt.NDArray[np.generic]) -> npt.NDArray[np.uint8]:
+        if values.dtype == np.uint8 and self.max == np.iinfo(np.uint8).max:
+            return values.astype(np.uint8)  # every value is a code
         integers = values.astype(np.uint8) if values.dtype.kind == "b" else values
         low, high = int(integers.min()), int(integers.max())
         if low < 0 or high > self.max:

@@ -114,12 +114,17 @@ class Artifact:
 
     def to_logits(self, integers: Array) -> Logits:
         """Return integer logits as real values, in the dtype that the model computes them in."""
+        scale = self._logit_scale
+        return np.asarray(integers.astype(scale.dtype) * scale)
+
+    @cached_property
+    def _logit_scale(self) -> np.floating[Any]:
+        """What one unit of an integer logit stands for, in the logits' dtype."""
         name = self.graph.note("logits_dtype", "float32")
         if name not in ("float32", "float64"):
             raise UsageError(f"logits are float32 or float64, not '{name}'", self.label)
-        dtype = np.dtype(name)
-        scale = float(self.graph.note("logit_scale") or self.graph.outputs[0].type.scale)
-        return np.asarray(integers.astype(dtype) * dtype.type(scale))
+        kind: type[np.floating[Any]] = np.dtype(name).type
+        return kind(float(self.graph.note("logit_scale") or self.graph.outputs[0].type.scale))
 
     def _levels(self, layer: str, codes: Array) -> Array:
         text = self.graph.note(f"levels.{layer}")

@@ -38,14 +38,14 @@ def shared_library(functions: Mapping[str, tvm.tirx.PrimFunc], target: tvm.targe
     with tempfile.TemporaryDirectory(prefix="spqc-") as folder:
         code, stub, library = Path(folder, "code.o"), Path(folder, "stub.c"), Path(folder, "code.so")
         module.write_to_file(str(code))
-        stub.write_text(_STUB + behind)
+        stub.write_text(behind + _STUB)
         _link([str(code), str(stub)], library)
         return library.read_bytes()
 
 
 def _link(sources: list[str], library: Path) -> None:
     compiler = os.environ.get("CC", "gcc")
-    options = ["-shared", "-fPIC", "-O2", "-Wl,--build-id=none", "-s", "-o", library.name]
+    options = ["-shared", "-fPIC", "-O2", "-pthread", "-Wl,--build-id=none", "-s", "-o", library.name]
     command = [compiler, *options, *(Path(s).name for s in sources)]
     try:
         done = subprocess.run(command, cwd=library.parent, capture_output=True, text=True, check=False)

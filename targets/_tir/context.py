@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+
+from tvm import tirx
+from tvm.tirx.script import builder as T
 
 from spqc.ir import Value
 from spqc.ir.program import Program
@@ -12,7 +15,10 @@ from spqc.ir.program import Program
 from .constants import Constants
 from .geometry import StateSlot, TraceSlot, padded, trace_bytes
 from .memory import Memory, Place, imported_place, itemsize, place, result_place
-from .vector import Expr, i32, loop
+from .vector import Expr, bind, i32, loop
+
+THREAD = "spqc_thread"  # the function that says which thread runs
+_PIECES = 4  # tasks of a loop for each thread: what a slow core leaves undone, others take
 
 
 @dataclass(frozen=True)
@@ -22,6 +28,11 @@ class Machine:
     features: frozenset[str]
     threads: int = 1
     cpu: str = ""
+
+    @property
+    def tasks(self) -> int:
+        """How many tasks a parallel loop has."""
+        return _PIECES * self.threads
 
 
 @dataclass
@@ -76,9 +87,22 @@ class Context:
         m = self.traces[name].map
         return self.trace_base(name) + (step * m.pixels + pixel) * padded(m.channels) + channel
 
-    def parallel(self, extent: int) -> AbstractContextManager[Expr]:
-        """Emit a loop whose turns are independent, over threads where the user asked for them."""
-        return loop(extent, parallel=self.machine.threads > 1)
+    @contextmanager
+    def parallel(self, extent: int) -> Iterator[Expr]:
+        """Emit a loop whose turns are independent, as tasks of equally many turns where the user asked for threads."""
+        tasks = self.machine.tasks
+        if self.machine.threads == 1 or extent == 1:
+            with loop(extent) as turn:
+                yield turn
+            return
+        with T.parallel(0, tasks) as task:
+            first = bind(tirx.floordiv(task * extent, i32(tasks)))
+            with T.serial(0, bind(tirx.floordiv((task + 1) * extent, i32(tasks))) - first) as turn:
+                yield bind(first + turn)
+
+    def thread(self) -> Expr:
+        """Return the place of the thread that runs this, from 0 on: which part of scratch memory is its own."""
+        return bind(tirx.call_extern("int32", THREAD)) if self.machine.threads > 1 else i32(0)
 
     def constant_index(self, offset: int, dtype: str) -> Expr:
         return i32(offset // itemsize(dtype))

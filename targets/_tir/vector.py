@@ -96,12 +96,12 @@ def when(condition: Expr | None) -> Iterator[None]:
 
 
 @contextmanager
-def loop(extent: int, parallel: bool = False) -> Iterator[Expr]:
+def loop(extent: int) -> Iterator[Expr]:
     """Emit a loop, or its body alone where it runs once."""
     if extent == 1:
         yield i32(0)
         return
-    with (T.parallel if parallel else T.serial)(0, extent) as index:
+    with T.serial(0, extent) as index:
         yield index
 
 

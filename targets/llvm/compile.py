@@ -23,6 +23,7 @@ from .._tir.emit import Emitted, emit
 from .._tir.geometry import TraceSlot, trace_bytes
 from .._tir.signature import interface
 from .cpu import architecture, checked_features, missing_features
+from .pool import source
 from .remote import Lender
 from .tuner import NativeTuner
 
@@ -49,7 +50,7 @@ def build(graph: Graph, programs: Mapping[str, Program], options: Options, advic
     asked = options.strategy
     choices = {name: choose_all(p, machine, constants, advice, asked) for name, p in programs.items()}
     emitted = {name: emit(name, program, machine, constants, choices[name]) for name, program in programs.items()}
-    library = shared_library({name: e.function for name, e in emitted.items()}, target)
+    library = shared_library({name: e.function for name, e in emitted.items()}, target, source(machine))
     settings = {
         "architecture": architecture(),
         "interface": interface(),

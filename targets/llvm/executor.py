@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,7 +17,7 @@ from spqc.ir.types import Array
 
 from .._tir.aligned import aligned
 from .._tir.arrange import from_settings, lay_out
-from .native import Call, Library
+from .native import Bytes, Call, Calls, Library
 
 _TRACE_AT_ONCE = 1  # samples: a trace is many times larger than its network's input
 
@@ -26,24 +27,27 @@ class NativeExecutor(Executor):
 
     def __init__(self, package: Package) -> None:
         self.settings = package.settings
-        self.native = Library(package.files["model.so"], int(self.settings["threads"]))
+        self.threads = int(self.settings["threads"])
+        self.native = Library(package.files["model.so"], self.threads)
         arrangements = [from_settings(a) for a in self.settings["constants"]]
         self.constants = lay_out(arrangements, package.data, int(self.settings["constant_bytes"]))
-        self.arena = aligned(max(int(f["arena_bytes"]) for f in self.settings["functions"].values()))
+        self.arenas = [aligned(max(int(f["arena_bytes"]) for f in self.settings["functions"].values()))]
         self.static = package.graph.inputs[0].type.clock == "const"
-        self.calls: dict[tuple[str, int, bool], Call] = {}
+        self.bound: dict[tuple[str, int, bool], list[Calls]] = {}
+        self.states: list[Bytes] = []
         self.stream = 0
+        self.lock = threading.Lock()
 
     def run(self, x: Array) -> Array:
         """Return integer logits [N, T, classes] for codes [N, T, ...] ([N, ...] where the input is const)."""
-        return self._logits(self._call("run", x, traced=False), x.shape[0])
+        return self._all_logits("run", x, int(self.settings["steps"]))
 
     def trace(self, x: Array) -> Observation:
         parts = []
         for first in range(0, x.shape[0], _TRACE_AT_ONCE):
-            part = x[first : first + _TRACE_AT_ONCE]
-            call = self._call("run", part, traced=True)
-            parts.append(self._observation(call, part.shape[0]))
+            with self.lock:
+                (call,) = self._run("run", x[first : first + _TRACE_AT_ONCE], traced=True)
+                parts.append(self._observation(call))
         return joined(parts)
 
     def step(self, frame: Array) -> Array:
@@ -55,7 +59,7 @@ class NativeExecutor(Executor):
                 f"the stream holds {self.stream} samples, but the frame {samples}",
                 hint="call reset() before another batch",
             )
-        return self._logits(self._call("step", frame, traced=False), samples, steps=1)[:, 0]
+        return self._all_logits("step", frame, 1)[:, 0]
 
     def reset(self) -> None:
         self.stream = 0
@@ -71,43 +75,66 @@ class NativeExecutor(Executor):
         for slot in self.settings["states"]:
             pattern = sum(-slot["low"] << shift for shift in range(0, 8, slot["bits"]))
             one[slot["offset"] : slot["offset"] + slot["bytes"]] = pattern
-        self.state = aligned(samples * max(self.state_bytes, 64))
-        self.state[: samples * self.state_bytes] = np.tile(one, samples)
+        self.states = []
+        for size in (size for stage in shares(samples, self.threads) for size in stage):
+            self.states.append(aligned(size * max(self.state_bytes, 64)))
+            self.states[-1][: size * self.state_bytes] = np.tile(one, size)
         self.stream = samples
-        self.calls = {key: call for key, call in self.calls.items() if key[0] != "step"}
+        self.bound = {key: stages for key, stages in self.bound.items() if key[0] != "step"}
 
-    def _call(self, name: str, x: Array, traced: bool) -> Call:
+    def _run(self, name: str, x: Array, traced: bool = False) -> list[Call]:
+        """Call a function on all samples; return the calls, which hold the results, in the samples' order."""
         key = (name, x.shape[0], traced)
-        if key not in self.calls:
-            self.calls[key] = self._bind(name, x, traced)
-        call = self.calls[key]
-        call.memory["input"][: x.size] = x.ravel()
-        call()
-        return call
+        if key not in self.bound:
+            self.bound[key] = self._bind(name, x, traced)
+        done: list[Call] = []
+        first = 0
+        for stage in self.bound[key]:
+            for call in stage.each:
+                part = x[first : first + call.samples]
+                call.memory["input"][: part.size] = part.ravel()
+                first += call.samples
+            stage()
+            done += stage.each
+        return done
 
-    def _bind(self, name: str, x: Array, traced: bool) -> Call:
-        found, samples = self.settings["functions"][name], x.shape[0]
-        state = self.state if name == "step" else aligned(64)
-        memory = {
-            "input": aligned(x.size + 64),
+    def _bind(self, name: str, x: Array, traced: bool) -> list[Calls]:
+        """Return the calls of each stage; those of a stage run at a time."""
+        stages, states = [], iter(self.states)
+        for stage in shares(x.shape[0], 1 if traced else self.threads):
+            while len(self.arenas) < len(stage):
+                self.arenas.append(aligned(self.arenas[0].size))
+            calls = []
+            for size, arena in zip(stage, self.arenas, strict=False):
+                state = next(states) if name == "step" else aligned(64)
+                memory = self._memory(name, size, x[:1].size, traced) | {"arena": arena, "state": state}
+                calls.append(Call(size, traced, memory))
+            stages.append(self.native.calls(name, calls))
+        return stages
+
+    def _memory(self, name: str, samples: int, elements: int, traced: bool) -> dict[str, Bytes]:
+        found = self.settings["functions"][name]
+        return {
+            "input": aligned(samples * elements + 64),
             "result": aligned(4 * samples * int(found["result_elements"]) + 64),
             "trace": aligned(samples * int(found["trace_bytes"]) + 64 if traced else 64),
-            "arena": self.arena,
             "constant": self.constants,
-            "state": state,
         }
-        return Call(self.native.function(name), samples, traced, memory)
 
-    def _logits(self, call: Call, samples: int, steps: int | None = None) -> Array:
-        steps = int(self.settings["steps"]) if steps is None else steps
+    def _all_logits(self, name: str, x: Array, steps: int) -> Array:
+        with self.lock:
+            parts = [self._logits(call, steps) for call in self._run(name, x)]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    def _logits(self, call: Call, steps: int) -> Array:
         classes = int(self.settings["classes"])
         padded = -(-classes // LANES) * LANES
-        raw = call.memory["result"].view(np.int32)
+        raw, samples = call.memory["result"].view(np.int32), call.samples
         kept = raw[: samples * raw_steps(self.settings, steps) * padded].reshape(samples, -1, padded)[:, :, :classes]
         return np.repeat(kept, steps, axis=1) if kept.shape[1] != steps else kept.astype(np.int64)
 
-    def _observation(self, call: Call, samples: int) -> Observation:
-        found = self.settings["functions"]["run"]
+    def _observation(self, call: Call) -> Observation:
+        found, samples = self.settings["functions"]["run"], call.samples
         raw = call.memory["trace"][: samples * int(found["trace_bytes"])].reshape(samples, -1)
         spikes: dict[str, Array] = {}
         gates: dict[str, Array] = {}
@@ -122,7 +149,15 @@ class NativeExecutor(Executor):
                 if slot["kind"] == "neuron":
                     spikes[layer] = array & 1
         stored = {name: parts[0] if len(parts) == 1 else np.stack(parts, axis=2) for name, parts in states.items()}
-        return Observation(self._logits(call, samples), spikes, stored, gates)
+        return Observation(self._logits(call, int(self.settings["steps"])), spikes, stored, gates)
+
+
+def shares(samples: int, threads: int) -> list[list[int]]:
+    """Return the stages of a batch: equal shares for all threads, then the rest for all together."""
+    if samples < threads or threads == 1:
+        return [[samples]]
+    rest = [[samples % threads]] if samples % threads else []
+    return [[samples // threads] * threads, *rest]
 
 
 def raw_steps(settings: Mapping[str, Any], steps: int) -> int:

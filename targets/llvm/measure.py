@@ -25,7 +25,8 @@ from .._tir.constants import Constants
 from .._tir.emit import Emitted, emit
 from .._tir.geometry import is_view
 from .._tir.strategy import Site
-from .native import Call, Library
+from .native import Call, Calls, Library
+from .pool import source
 
 ROTATION = 8  # inputs: a single one would let the branch predictor learn its lists by heart
 _AT_LEAST_NS = 200_000  # of one reading of the clock
@@ -68,7 +69,7 @@ class Bench:
         self.inputs = [self._memory(program, seed) for seed in range(ROTATION)]
         functions = {f"candidate{i}": e.function for i, e in enumerate(self.emitted)}
         behind = wrapper(self, len(candidates)) if wrapper is not None else ""
-        self.code = shared_library(functions, target, behind)
+        self.code = shared_library(functions, target, source(site.machine) + behind)
 
     @cached_property
     def compiled(self) -> Library:
@@ -77,8 +78,8 @@ class Bench:
 
     def measure(self, index: int, rounds: int = 15) -> Measured:
         """Return the processor time of a candidate, each call on another input than the one before."""
-        calls = [Call(self.compiled.function(f"candidate{index}"), 1, False, memory) for memory in self.inputs]
-        idle = Call(self.compiled.function(f"candidate{index}"), 0, False, self.inputs[0])
+        calls = [self._calls(index, 1, memory) for memory in self.inputs]
+        idle = self._calls(index, 0, self.inputs[0])
         once = max(_time(calls, ROTATION), 1.0)
         turns = max(ROTATION, int(_AT_LEAST_NS / once))
         overhead = statistics.median(_time([idle], turns) for _ in range(5))
@@ -90,9 +91,12 @@ class Bench:
         region, begin, end = self.result_bytes
         kept = []
         for memory in self.inputs:
-            Call(self.compiled.function(f"candidate{index}"), 1, False, memory)()
+            self._calls(index, 1, memory)()
             kept.append(memory[region][begin:end].copy())
         return np.stack(kept)
+
+    def _calls(self, index: int, samples: int, memory: Mapping[str, Bytes]) -> Calls:
+        return self.compiled.calls(f"candidate{index}", [Call(samples, False, memory)])
 
     @property
     def result_bytes(self) -> tuple[str, int, int]:
@@ -122,7 +126,7 @@ class Bench:
         return memory
 
 
-def _time(calls: Sequence[Call], turns: int) -> float:
+def _time(calls: Sequence[Calls], turns: int) -> float:
     """Return the nanoseconds of processor time of one call."""
     begin = time.process_time_ns()
     for turn in range(turns):

@@ -1,22 +1,19 @@
-"""Calls a compiled library through ctypes: no compiler, no framework, and for one thread no TVM at all."""
+"""Calls a compiled library through ctypes: no compiler, no framework, no TVM."""
 
 from __future__ import annotations
 
 import ctypes
-import importlib.util
-import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from spqc.errors import ArtifactError, InternalError, Unavailable
+from spqc.errors import ArtifactError, InternalError
 
 from .._tir.signature import REGIONS, VIEWS
-from .cores import Cores
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -43,25 +40,52 @@ class _Any(ctypes.Structure):
     _fields_ = (("type_index", ctypes.c_int32), ("padding", ctypes.c_uint32), ("value", ctypes.c_int64))
 
 
-class Call:
-    """The arguments of one call, bound to memory that the caller keeps; calling costs a few microseconds."""
+class _Record(ctypes.Structure):
+    """A call, as `pool.c` takes it."""
 
-    def __init__(self, function: Any, samples: int, traced: bool, memory: Mapping[str, Bytes]) -> None:
-        self.function = function
+    _fields_ = (
+        ("function", ctypes.c_void_p),
+        ("arguments", ctypes.c_void_p),
+        ("count", ctypes.c_int32),
+        ("result", ctypes.c_void_p),
+    )
+
+
+class Call:
+    """The arguments of one call of a function on so many samples, bound to memory that the caller keeps."""
+
+    def __init__(self, samples: int, traced: bool, memory: Mapping[str, Bytes]) -> None:
+        self.samples = samples
         self.memory = dict(memory)
         self.tensors = [_tensor(memory[region], dtype) for region in REGIONS for dtype in VIEWS[region]]
-        count = 2 + len(self.tensors)
-        self.arguments = (_Any * count)()
+        self.arguments = (_Any * (2 + len(self.tensors)))()
         for i, value in enumerate((samples, int(traced))):
             self.arguments[i] = _Any(_INT, 0, value)
         for i, (tensor, _) in enumerate(self.tensors):
             self.arguments[2 + i] = _Any(_TENSOR, 0, ctypes.addressof(tensor))
-        self.count = count
         self.result = _Any()
 
+
+class Calls:
+    """Calls of one function that need nothing of each other; running them costs a few microseconds."""
+
+    def __init__(self, function: Any, pool: Any, calls: Sequence[Call]) -> None:
+        self.each = list(calls)
+        self._function = function if pool is None else pool
+        self._arguments: tuple[Any, ...]
+        if pool is None:
+            (call,) = calls
+            self._arguments = (None, call.arguments, len(call.arguments), ctypes.byref(call.result))
+        else:
+            place = ctypes.cast(function, ctypes.c_void_p).value
+            records = (_Record * len(calls))()
+            for i, c in enumerate(calls):
+                arguments, result = ctypes.addressof(c.arguments), ctypes.addressof(c.result)
+                records[i] = _Record(place, arguments, len(c.arguments), result)
+            self._arguments = (records, len(records))
+
     def __call__(self) -> None:
-        code = self.function(None, self.arguments, self.count, ctypes.byref(self.result))
-        if code != 0:
+        if self._function(*self._arguments) != 0:
             raise InternalError("the compiled function refused its arguments", hint="please report this")
 
 
@@ -74,7 +98,7 @@ def _tensor(memory: Bytes, dtype: str) -> tuple[_Tensor, Any]:
 
 
 class Library:
-    """A loaded library; `function(name)` returns what `Call` takes."""
+    """A loaded library; `calls` binds a function of it to what it is called with."""
 
     def __init__(self, code: bytes, threads: int) -> None:
         with tempfile.NamedTemporaryFile(prefix="spqc-", suffix=".so") as file:
@@ -85,41 +109,20 @@ class Library:
                 raise ArtifactError(
                     f"the compiled library does not load: {error}", hint="compile it again on this machine"
                 ) from None
-        self._cores = self._connect(threads) if threads > 1 else None
+        self._pool = self._threads() if threads > 1 else None
 
-    def function(self, name: str) -> Any:
-        found = getattr(self._library, f"__tvm_ffi_{name}")
-        found.restype = ctypes.c_int32
-        found.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int32, ctypes.c_void_p)
-        return found if self._cores is None else _apart(found, self._cores)
+    def calls(self, name: str, calls: Sequence[Call]) -> Calls:
+        """Return calls of a function: one where there is one thread, else as many as should run at a time."""
+        function = getattr(self._library, f"__tvm_ffi_{name}")
+        function.restype = ctypes.c_int32
+        function.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int32, ctypes.c_void_p)
+        return Calls(function, self._pool, calls)
 
-    def _connect(self, threads: int) -> Cores | None:
-        """Connect the library to the thread pool of TVM's small runtime; its first use in a process fixes its size."""
-        os.environ["TVM_NUM_THREADS"] = str(threads)
-        os.environ["TVM_BIND_THREADS"] = "0"  # it would take the first cores, whichever this process may use
-        ctypes.CDLL(str(_library_path("tvm_ffi", "libtvm_ffi.so")), mode=ctypes.RTLD_GLOBAL)
-        runtime = ctypes.CDLL(str(_library_path("tvm", "libtvm_runtime.so")), mode=ctypes.RTLD_GLOBAL)
-        slot = ctypes.c_void_p.in_dll(self._library, "__TVMBackendParallelLaunch")
-        slot.value = ctypes.cast(runtime.TVMBackendParallelLaunch, ctypes.c_void_p).value
-        return Cores(runtime.TVMBackendParallelLaunch) if hasattr(os, "sched_setaffinity") else None
-
-
-def _apart(function: Any, cores: Cores) -> Any:
-    """Return the function so that the threads it uses run on cores of their own."""
-
-    def call(*arguments: Any) -> Any:
-        with cores:
-            return function(*arguments)
-
-    return call
-
-
-def _library_path(package: str, name: str) -> Path:
-    """Return a shared library of an installed package without importing the package."""
-    spec = importlib.util.find_spec(package)
-    for folder in (spec.submodule_search_locations or ()) if spec is not None else ():
-        path = Path(folder, "lib", name)
-        if path.exists():
-            return path
-    hint = "pip install apache-tvm, or compile with {threads=1}"
-    raise Unavailable("an artifact for several threads needs TVM's runtime library", hint=hint)
+    def _threads(self) -> Any:
+        """Return the function that runs calls on the library's own threads."""
+        if not hasattr(self._library, "spqc_run"):
+            raise ArtifactError("it asks for another library's threads", hint="compile it again with this spqc")
+        pool = self._library.spqc_run
+        pool.restype = ctypes.c_int32
+        pool.argtypes = (ctypes.c_void_p, ctypes.c_int32)
+        return pool

@@ -131,13 +131,10 @@ class Events(Dense):
     def loops(self) -> None:
         groups = -(-self.output.rows // self.turn_rows)
         turns = padded(self.output.channels) // LANES // self.block.tiles * groups
-        threads = min(self.context.machine.threads, turns)
-        share = -(-turns // threads)
-        with loop(threads, parallel=threads > 1) as thread, loop(share) as turn:
-            unit = bind(thread * share + turn)
-            self.base = bind((i32(self.sums_at) + thread * self.sums_size) // (4 if self.wide else 2))
-            with when(unit < i32(turns) if turns % threads else None):
-                self._turn(bind(tirx.floordiv(unit, i32(groups))), bind(tirx.floormod(unit, i32(groups))))
+        with self.context.parallel(turns) as unit:
+            item = 4 if self.wide else 2
+            self.base = bind(i32(self.sums_at // item) + self.context.thread() * (self.sums_size // item))
+            self._turn(bind(tirx.floordiv(unit, i32(groups))), bind(tirx.floormod(unit, i32(groups))))
 
     def _turn(self, tile: Expr, group: Expr) -> None:
         """Emit one turn: all sums of its rows, then everything behind them."""

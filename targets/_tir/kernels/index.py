@@ -74,8 +74,7 @@ class Indexes:
 
     @property
     def end(self) -> int:
-        blocks = -(-self.sum.input.pixels // self.vector) if self.context.machine.threads > 1 else 1
-        return self._work + blocks * self._work_bytes
+        return self._work + self.context.machine.threads * self._work_bytes
 
     def emit(self) -> None:
         self._gather()
@@ -88,7 +87,7 @@ class Indexes:
     def _gather(self) -> None:
         pixels = self.sum.input.pixels
         with self.context.parallel(-(-pixels // self.vector)) as block:
-            work = bind(i32(self._work) + (block * self._work_bytes if self.context.machine.threads > 1 else 0))
+            work = bind(i32(self._work) + self.context.thread() * self._work_bytes)
             source = self.context.place_of(self.sum.source)
             if source.packed:
                 for byte in range(min(-(-self.lanes.steps // 8), int(source.dtype.removeprefix("uint")) // 8)):

@@ -79,8 +79,7 @@ class RowKernel(Dense):
         self.lane_tail = self._lane_tail()
         self.sums_at = self.stage_rows()
         self.upper = self._upper()
-        units = padded(self.output.channels) // LANES if self.context.machine.threads > 1 else 1
-        self.context.reserve(self.sums_at + units * self._unit_bytes - self.context.scratch)
+        self.context.reserve(self.sums_at + self.context.machine.threads * self._unit_bytes - self.context.scratch)
 
     def _upper(self) -> UpperPlanes | None:
         """List the inputs that have bits above those of `fill`; None where none can."""
@@ -106,7 +105,7 @@ class RowKernel(Dense):
 
     @property
     def _unit_bytes(self) -> int:
-        """Scratch of one tile: the sums of a chunk, and what finishing them takes."""
+        """Scratch of one thread: the sums of a chunk, and what finishing them takes."""
         tail = self._rows_bytes if self.lane_tail is None else self.lane_tail.shape.bytes
         return self._rows_bytes + (tail if self.upper is None else max(tail, self._rows_bytes))
 
@@ -117,16 +116,25 @@ class RowKernel(Dense):
     def loops(self) -> None:
         tiles = padded(self.output.channels) // LANES
         if self.context.machine.threads == 1:  # a chunk's inputs stay near for all channels
-            self._place_sums(i32(0))
+            self._place_sums()
             with loop(self.shape.chunks) as chunk, loop(tiles) as tile:
                 self._tile(bind(tile), bind(chunk))
             return
-        with self.context.parallel(tiles) as tile:  # pooled pixels stay with one thread
-            self._place_sums(tile)
-            with loop(self.shape.chunks) as chunk:
-                self._tile(tile, bind(chunk))
+        with self.context.parallel(self.apart * tiles) as unit:
+            self._place_sums()
+            tile, first = bind(tirx.floormod(unit, i32(tiles))), bind(tirx.floordiv(unit, i32(tiles)))
+            with loop(self.shape.chunks // self.apart) as more:
+                self._tile(tile, bind(first + more))
 
-    def _place_sums(self, unit: Expr) -> None:
+    @property
+    def apart(self) -> int:
+        """How many pieces of the map threads may take: its chunks, or all in one where they share pooled pixels."""
+        n, rows = self.shape, self.region.pooled_rows
+        whole = rows == 1 or n.chunk % (rows * n.out_width) == 0
+        return n.chunks if self.context.machine.threads > 1 and whole else 1
+
+    def _place_sums(self) -> None:
+        unit = self.context.thread()
         self.rows_at = bind(i32(self.sums_at // self._item) + unit * (self._unit_bytes // self._item))
         self.transposed_at = bind(self.rows_at + LANES * self.shape.lanes)
         if self.lane_tail is not None:

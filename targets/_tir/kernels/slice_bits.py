@@ -17,7 +17,7 @@ from ..context import Context
 from ..geometry import WeightedSum, padded
 from ..memory import Place
 from ..sliced import FIRST
-from ..vector import Expr, all_of, bind, broadcast, cast, i32, lanes, loop, store
+from ..vector import Expr, all_of, bind, broadcast, cast, i32, lanes, loop, store, when
 from .permute import bit_transposed, constant_lanes, look_up, to_row_major, wide_held
 from .slice_lanes import WORD_BITS, WORDS, Part, Phases, SliceLanes
 
@@ -61,7 +61,7 @@ class BitMaps:
 
     @property
     def end(self) -> int:
-        return self._work + (self.phases.words if self.context.machine.threads > 1 else 1) * self._work_words
+        return self._work + self.context.machine.threads * self._work_words
 
     @property
     def _words(self) -> Expr:
@@ -69,29 +69,40 @@ class BitMaps:
 
     def emit(self) -> None:
         """Emit the maps of all phases."""
-        with T.serial(0, _up(self._count * self._map_words) // WORDS) as i:
-            T.buffer_store(
-                self._words, constant_lanes(0, WORDS, "int64"), [lanes(bind(i32(self.base) + i * WORDS), WORDS)]
-            )
+        tiles = self._channels // LANES
         for number, (py, px) in enumerate(self.phases.found):
             words = -(-self.phases.rows(py) * self.sum.output.width // WORD_BITS)
-            with self.context.parallel(words) as block:
-                self._gather(number, py, px, block)
+            with self.context.parallel(words * tiles) as unit:
+                block, tile = bind(tirx.floordiv(unit, i32(tiles))), bind(tirx.floormod(unit, i32(tiles)))
+                self._gather(number, py, px, block, tile)
+                with when(block == i32(0)):
+                    self._surround(number, tile, words)
 
-    def _gather(self, number: int, py: int, px: int, block: Expr) -> None:
+    def _surround(self, number: int, tile: Expr, words: int) -> None:
+        """Write the zeros before and behind the bits of 16 channels' maps."""
+        before, behind = self.phases.before, self._map_words - self.phases.before - words
+        vectors = [(before + words + i, WORDS) for i in range(0, behind - WORDS + 1, WORDS)]
+        left = [*range(before), *range(before + words + len(vectors) * WORDS, self._map_words)]
+        with loop(self.planes) as plane, T.serial(0, LANES * self.lanes.steps) as i:
+            first = bind(self._map(number, plane, tile * LANES, i32(0)) + i * self._map_words)
+            for at, count in vectors:
+                T.buffer_store(self._words, constant_lanes(0, count, "int64"), [lanes(first + at, count)])
+            for at in left:
+                T.buffer_store(self._words, tirx.const(0, "int64"), [first + at])
+
+    def _gather(self, number: int, py: int, px: int, block: Expr, tile: Expr) -> None:
         source = self.context.place_of(self.sum.source)
-        work = bind(i32(self._work) + (block * self._work_words if self.context.machine.threads > 1 else 0))
-        with T.serial(0, source.channels // LANES) as tile:
-            if source.packed:
-                for byte in range(min(-(-self.lanes.steps // 8), int(source.dtype.removeprefix("uint")) // 8)):
-                    steps = range(8 * byte, min(8 * byte + 8, self.lanes.steps))
-                    self._rows(source, py, px, block, work, tile, i32(0), byte)
-                    self._bits(number, block, work, tile, [(t % 8, 0, i32(t)) for t in steps])
-            else:
-                with loop(self.lanes.steps) as t:
-                    step = bind(t)
-                    self._rows(source, py, px, block, work, tile, step, 0)
-                    self._bits(number, block, work, tile, [(plane, plane, step) for plane in range(self.planes)])
+        work = bind(i32(self._work) + self.context.thread() * self._work_words)
+        if source.packed:
+            for byte in range(min(-(-self.lanes.steps // 8), int(source.dtype.removeprefix("uint")) // 8)):
+                steps = range(8 * byte, min(8 * byte + 8, self.lanes.steps))
+                self._rows(source, py, px, block, work, tile, i32(0), byte)
+                self._bits(number, block, work, tile, [(t % 8, 0, i32(t)) for t in steps])
+        else:
+            with loop(self.lanes.steps) as t:
+                step = bind(t)
+                self._rows(source, py, px, block, work, tile, step, 0)
+                self._bits(number, block, work, tile, [(plane, plane, step) for plane in range(self.planes)])
 
     def _rows(
         self, source: Place, py: int, px: int, block: Expr, work: Expr, tile: Expr, step: Expr, byte: int

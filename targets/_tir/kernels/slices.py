@@ -8,6 +8,7 @@ kernel goes on.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -19,7 +20,7 @@ from spqc.ir.program import LANES
 from ..context import Context
 from ..geometry import Region, padded
 from ..sliced import BLOCK, CARRIED, ONES, WORD, ZERO, Programs
-from ..vector import Expr, bind, cast, i32, lanes, loop, prefetch, when
+from ..vector import Expr, bind, cast, i32, lanes, loop, prefetch
 from .permute import Wide, bit_transposed, constant_lanes, of_three, shuffled_bytes, to_lane_major, wide_held
 from .rows import RowKernel, choose_pixels
 from .slice_bits import BitMaps
@@ -28,6 +29,7 @@ from .slice_lanes import WORDS, Part, SliceLanes, choose_slice_lanes
 _ROWS = 16  # slices that are transposed at once: two bytes of a sum
 _AHEAD = 256  # words of a program: about what is read while the memory answers
 _HALF = 32  # lanes of a vector of two bytes
+_ENOUGH = 4  # pieces for each thread, from which on they need not be made smaller
 
 
 @dataclass
@@ -52,11 +54,23 @@ class Slices(RowKernel):
 
     @property
     def _parts(self) -> int:
-        return min(self.context.machine.threads, self._tiles)
+        """Parts of the outputs: each makes the vectors of inputs anew, so as few as give all threads equally many."""
+        threads = self.context.machine.threads
+        return min(threads // math.gcd(threads, self.apart), self._tiles)
 
     @property
     def _part_tiles(self) -> int:
         return -(-self._tiles // self._parts)
+
+    @property
+    def _first_piece(self) -> int:
+        """Tiles that a thread takes at once: all of a part, or two thirds, so that a slow core leaves others the rest.
+
+        (Of halves, a core that is slower by half would have begun both.)
+        """
+        threads = self.context.machine.threads
+        few = self._parts * self.apart < _ENOUGH * threads
+        return -(-2 * self._part_tiles // 3) if threads > 1 and few else self._part_tiles
 
     @property
     def _words(self) -> Expr:
@@ -66,22 +80,29 @@ class Slices(RowKernel):
         base = -(-self.context.scratch // (8 * WORDS)) * WORDS
         self.maps = BitMaps(self.context, self.head, self.bits, self.programs.planes, base)
         self.maps.emit()
-        self.part = Part(self.bits, self.programs, self._part_tiles * LANES)
-        return 8 * (self.maps.end + self._parts * self.part.words)
+        self.part = Part(self.bits, self.programs, self._first_piece * LANES)
+        return 8 * (self.maps.end + self.context.machine.threads * self.part.words)
 
     def loops(self) -> None:
-        with self.context.parallel(self._parts) as number:  # pooled pixels stay with one thread
-            self.base = bind(i32(self.maps.end) + number * self.part.words)
-            self._place_sums(number)
-            self.first_tile = bind(number * self._part_tiles)
+        pieces = -(-self._part_tiles // self._first_piece)
+        with self.context.parallel(self._parts * self.apart * pieces) as unit:
+            place, piece = bind(tirx.floordiv(unit, i32(pieces))), bind(tirx.floormod(unit, i32(pieces)))
+            number, first = bind(tirx.floordiv(place, i32(self.apart))), bind(tirx.floormod(place, i32(self.apart)))
+            self.base = bind(i32(self.maps.end) + self.context.thread() * self.part.words)
+            self._place_sums()
+            self._choose_tiles(bind(number * self._part_tiles), piece)
             self._fill_constants()
-            with loop(self.bits.chunks) as turn:
-                chunk = bind(turn)
+            with loop(self.bits.chunks // self.apart) as more:
+                chunk = bind(first + more)
                 self._count_all(chunk)
-                with loop(self._part_tiles) as k:
-                    tile = bind(self.first_tile + k)
-                    with when(tile < i32(self._tiles) if self._parts * self._part_tiles != self._tiles else None):
-                        self._tile(tile, chunk)
+                with T.serial(0, self.tiles) as k:
+                    self._tile(bind(self.first_tile + k), chunk)
+
+    def _choose_tiles(self, begin: Expr, piece: Expr) -> None:
+        """Set the first tile of a piece of the part that begins at a tile, and how many there are."""
+        end = tirx.min(begin + i32(self._part_tiles), i32(self._tiles))
+        self.first_tile = bind(begin + piece * self._first_piece)
+        self.tiles = bind(tirx.min(i32(self._first_piece), end - self.first_tile))
 
     def _fill_constants(self) -> None:
         """Write the vectors that stand in empty places."""
@@ -93,14 +114,14 @@ class Slices(RowKernel):
     def _count_all(self, chunk: Expr) -> None:
         """Count all outputs of the part over a chunk of lanes, one block of channels after another."""
         part = self.part
-        with T.serial(0, (part.words - part.counters) // self.bits.words) as i:
-            at = bind(self.base + part.counters + i * self.bits.words)
+        outputs = bind(self.tiles * LANES)
+        with loop(self.bits.vectors) as v, T.serial(0, outputs * (part.counter_words // self.bits.words)) as i:
+            at = bind(self._counter(v, i32(0)) + i * self.bits.words)
             self._write(at, constant_lanes(0, self.bits.words, "int64"))
-        left = self._tiles * LANES - self.first_tile * LANES
         with loop(self.programs.channel_blocks) as turn:
             block = bind(turn)
             self.maps.vectors(part, self.base, chunk, block)
-            with loop(self.bits.vectors) as v, T.serial(0, tirx.min(i32(part.outputs), left)) as o:
+            with loop(self.bits.vectors) as v, T.serial(0, outputs) as o:
                 inputs = bind(self.base + v * part.set_words)
                 self._program(block, bind(self.first_tile * LANES + o), inputs, self._counter(v, o))
 
