@@ -108,9 +108,11 @@ LAYERS = {
     "pooled sums": ("integers", (20, 9, 3, 3), {"size": (20, 20), "steps": 4, "padding": 1, "pool": "sum"}),
     "pooled maxima": ("ternary", (20, 9, 3, 3), {"size": (22, 22), "steps": 4, "padding": 1, "pool": "max"}),
     "many steps": ("ternary", (16, 6, 3, 3), {"size": (9, 9), "steps": 17, "padding": 1}),
+    "a word a step": ("powers of two", (16, 9, 3, 3), {"size": (8, 8), "steps": 4, "padding": 1}),
+    "four words a step": ("ternary", (40, 9, 3, 3), {"size": (20, 16), "steps": 2, "padding": 1, "pool": "max"}),
     "five taps": ("powers of two", (16, 6, 5, 5), {"size": (9, 9), "steps": 6, "padding": 2}),
 }
-QUICK = {("odd map", 1), ("32 bits", 1), ("stride", 2), ("pooled sums", 1)}
+QUICK = {("one chunk", 2), ("a word a step", 2), ("odd map", 1), ("32 bits", 1), ("stride", 2), ("pooled sums", 1)}
 CASES = [
     pytest.param(case, threads, marks=() if (case, threads) in QUICK else pytest.mark.slow)
     for case in LAYERS

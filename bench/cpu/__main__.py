@@ -112,11 +112,11 @@ def _run_case(case: Case, chosen: argparse.Namespace, result: dict[str, Any]) ->
         _require_exact(name, net, artifact)
         if threads == 1:
             result["networks"][name] = _costs(artifact, seconds)
-        for batch in BATCHES if threads == 1 else BATCHES[:1]:
+        for batch in BATCHES:
             peers = [p for p in chosen.peers if _takes_part(p.name, batch, threads, chosen.slow)]
             row = _row(name, net, artifact, batch, threads, peers, chosen.budget)
             if threads > 1:
-                row |= _beside_one_thread(net, made.get(1) or _compiled(net, 1), artifact)
+                row |= _beside_one_thread(net, batch, made.get(1) or _compiled(net, 1), artifact)
             put(result["rows"], row | {"commit": result["commit"]})
 
 
@@ -128,9 +128,9 @@ def _inputs(net: Any, batch: int) -> list[Any]:
     return [frames(net, batch, SEED + 10 + i) for i in range(INPUTS)]
 
 
-def _beside_one_thread(net: Any, one_thread: Any, artifact: Any) -> dict[str, float]:
+def _beside_one_thread(net: Any, batch: int, one_thread: Any, artifact: Any) -> dict[str, float]:
     """Return the wall times of one thread and of the artifact's threads, in turn: minutes apart the machine differs."""
-    inputs = _inputs(net, BATCHES[0])
+    inputs = _inputs(net, batch)
     calls = [(lambda i, run=a.run: run(inputs[i % INPUTS])) for a in (one_thread, artifact)]
     seconds = in_turn(calls[:1], rounds=3)[0].wall_ms / 1e3
     one, several = in_turn(calls, rounds_for(8 * seconds, most=_TURNS, budget_s=_BESIDE_S))

@@ -47,7 +47,8 @@ class Arrangement:
     next states, `part` the outcome it fires from, and what it carries;
     `programs`: programs of full adders for blocks of `group` channels, `split` bits of an input, `part` slices and
     vectors of `words` words (see sliced.py);
-    `columns`: bits of pixels for which a kernel column lies within the map, [kernel column][word], by `strides`.
+    `columns`: bits of pixels for which a kernel column lies within the map, [kernel column][word], by `strides`, each
+    word `group` times.
     """
 
     name: str
@@ -164,13 +165,14 @@ def _programs(a: Arrangement, array: Integers) -> Programs:
 
 
 def _columns(a: Arrangement) -> npt.NDArray[np.uint8]:
-    """Return bits by output pixel, a row for each kernel column, padded with zeros to whole words."""
+    """Return bits by output pixel, a row for each kernel column, zeros up to whole words; each word repeated."""
     width, height, source, stride, padding = a.strides
     x = np.arange(width)[None] * stride + np.arange(a.kernel[1])[:, None] - padding
     inside = np.tile((x >= 0) & (x < source), (1, height))
-    whole = np.zeros((len(inside), a.bytes // len(inside) * 8), np.bool_)
+    whole = np.zeros((len(inside), a.bytes // a.group // len(inside) * 8), np.bool_)
     whole[:, : inside.shape[1]] = inside
-    return np.packbits(whole, axis=1, bitorder="little")
+    words = np.packbits(whole, axis=1, bitorder="little").view(np.uint64)
+    return np.repeat(words, a.group, axis=1).view(np.uint8)
 
 
 def byte_of(weight: Integers, part: int) -> Integers:

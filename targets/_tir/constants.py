@@ -229,10 +229,11 @@ class Constants:
         shape = {"kernel": g.kernel, "group": made.group, "split": made.planes, "part": made.levels, "words": made.step}
         return self.place(g.weight.name, "programs", "int16", made.words * 4, **shape)
 
-    def columns(self, g: WeightedSum, words: int) -> Arrangement:
-        """Place which pixels of the output see a kernel column within the map: `words` words of bits each."""
+    def columns(self, g: WeightedSum, words: int, times: int = 1) -> Arrangement:
+        """Place which pixels of the output see a kernel column within the map: `words` words of bits each, repeated."""
         shape = (g.output.width, g.output.height, g.input.width, g.stride[1], g.padding[1])
-        return self.place(g.weight.name, "columns", "int64", g.kernel[1] * words, kernel=g.kernel, strides=shape)
+        count = g.kernel[1] * words * times
+        return self.place(g.weight.name, "columns", "int64", count, kernel=g.kernel, strides=shape, group=times)
 
     def table(self, value: Value, dtype: str, fill: int) -> Arrangement:
         rows, steps, channels = value.type.shape

@@ -1,7 +1,8 @@
 """Bits of the inputs as vectors of lanes: one for every channel, place of the kernel and bit of an input.
 
 First 64 pixels of 16 channels at a time are transposed, bytes and then bits, into maps of bits (`slice_lanes.Phases`),
-one for each bit, channel and step. A place of the kernel is then a shift of a map, masked at the ends of rows.
+one for each bit, channel and step. A place of the kernel is then a shift of a map, masked at the ends of rows. Where
+all steps of a few words fill one vector, a channel's maps lie word by word, all steps together: then it is one shift.
 """
 
 from __future__ import annotations
@@ -47,6 +48,12 @@ class BitMaps:
         return len(self.phases.found) * self.planes * self._channels * self.lanes.steps
 
     @property
+    def _joined(self) -> int:
+        """Steps whose maps lie word by word; 1 where each map lies by itself."""
+        n = self.lanes
+        return n.steps if n.width < n.words == n.width * n.steps else 1
+
+    @property
     def _channels(self) -> int:
         return padded(self.sum.input.channels)
 
@@ -80,15 +87,14 @@ class BitMaps:
 
     def _surround(self, number: int, tile: Expr, words: int) -> None:
         """Write the zeros before and behind the bits of 16 channels' maps."""
-        before, behind = self.phases.before, self._map_words - self.phases.before - words
-        vectors = [(before + words + i, WORDS) for i in range(0, behind - WORDS + 1, WORDS)]
-        left = [*range(before), *range(before + words + len(vectors) * WORDS, self._map_words)]
-        with loop(self.planes) as plane, T.serial(0, LANES * self.lanes.steps) as i:
-            first = bind(self._map(number, plane, tile * LANES, i32(0)) + i * self._map_words)
-            for at, count in vectors:
-                T.buffer_store(self._words, constant_lanes(0, count, "int64"), [lanes(first + at, count)])
-            for at in left:
-                T.buffer_store(self._words, tirx.const(0, "int64"), [first + at])
+        each, before = self._joined, self.phases.before
+        end = each * self._map_words
+        pieces = [p for part in ((0, each * before), (each * (before + words), end)) for p in _vectors(*part)]
+        with loop(self.planes) as plane, T.serial(0, LANES * self.lanes.steps // each) as i:
+            first = bind(self._map(number, plane, tile * LANES) + i * end)
+            for at, count in pieces:
+                zeros = constant_lanes(0, count, "int64") if count > 1 else tirx.const(0, "int64")
+                self._store(zeros, first + at, count)
 
     def _gather(self, number: int, py: int, px: int, block: Expr, tile: Expr) -> None:
         source = self.context.place_of(self.sum.source)
@@ -138,54 +144,78 @@ class BitMaps:
             T.buffer_store(arena, cast(row, "uint8", _BYTES), [lanes(kept * WORDS, _BYTES)])
             for bit, plane, step in wanted:
                 channel = tile * LANES + i
-                at = self._map(number, plane, channel, step) + self.phases.before + block
+                at = self._word(number, plane, channel, step, self.phases.before + block)
                 T.buffer_store(self._words, self._words[kept + bit], [at])
 
-    def _map(self, number: int, plane: Expr, channel: Expr, step: Expr) -> Expr:
-        """Return the first word of a map, zeros before it included."""
-        place = ((number * self.planes + plane) * self._channels + channel) * self.lanes.steps + step
-        return i32(self.base) + place * self._map_words
+    def _map(self, number: int, plane: Expr, channel: Expr) -> Expr:
+        """Return the first word of a channel's maps, zeros before them included."""
+        place = (number * self.planes + plane) * self._channels + channel
+        return i32(self.base) + place * (self.lanes.steps * self._map_words)
+
+    def _word(self, number: int, plane: Expr, channel: Expr, step: Expr, word: Expr) -> Expr:
+        first = self._map(number, plane, channel)
+        if self._joined > 1:
+            return first + word * self.lanes.steps + step
+        return first + step * self._map_words + word
 
     def vectors(self, part: Part, base: Expr, chunk: Expr, block: Expr) -> None:
         """Write a block of channels' vectors for all lanes of a chunk, from word `base` on."""
         made, g = part.programs, self.sum
         left = g.input.channels - block * made.group
-        with T.serial(0, tirx.min(i32(made.group), left)) as c, loop(self.planes) as plane, loop(self.lanes.steps) as t:
+        turns = self.lanes.steps // self._joined
+        with T.serial(0, tirx.min(i32(made.group), left)) as c, loop(self.planes) as plane, loop(turns) as t:
             step = bind(t)
             channel = bind(block * made.group + c)
             for tap, (_, kx, phase, shift) in enumerate(self.phases.taps):
                 number = self.phases.found.index(phase)
                 word, bit = divmod(shift, WORD_BITS)
-                first = bind(
-                    self._map(number, plane, channel, step) + (self.phases.before + word) + chunk * self.lanes.width
-                )
+                at = (self.phases.before + word) + chunk * self.lanes.width
+                first = bind(self._word(number, plane, channel, step, at))
                 to = bind(base + (i32(FIRST) + (plane * made.taps + tap) * made.group + c) * self.lanes.words)
+                if self._joined > 1:
+                    value = self._shifted(first, chunk * self.lanes.width, kx, bit, self.lanes.words)
+                    self._store(self._by_step(value), to, self.lanes.words)
+                    continue
                 for place in range(0, self.lanes.width, self.lanes.piece):
-                    self._piece(part, first, to, step, chunk, kx, bit, place)
+                    value = self._shifted(first + place, chunk * self.lanes.width + place, kx, bit, self.lanes.piece)
+                    spot = bind(step * self.lanes.width + place)
+                    words = i32(self.lanes.words)
+                    at = to + tirx.floordiv(spot, words) * part.set_words + tirx.floormod(spot, words)
+                    self._store(value, at, self.lanes.piece)
 
-    def _piece(self, part: Part, first: Expr, to: Expr, step: Expr, chunk: Expr, kx: int, bit: int, place: int) -> None:
-        count = self.lanes.piece
-        value = cast(self._loaded(first + place, count), "uint64", count)
+    def _shifted(self, first: Expr, column: Expr, kx: int, bit: int, count: int) -> Expr:
+        """Return words of maps shifted by so many bits; `column`: the first's place in the masks of row ends."""
+        value = cast(self._loaded(first, count), "uint64", count)
         if bit:
-            above = cast(self._loaded(first + (place + 1), count), "uint64", count)
+            above = cast(self._loaded(first + self._joined, count), "uint64", count)
             value = (value >> _repeated(bit, count)) | (above << _repeated(WORD_BITS - bit, count))
         value = cast(value, "int64", count)
-        if self.phases.masked(kx):
-            value = value & self._column(kx, chunk * self.lanes.width + place, count)
-        word = bind(step * self.lanes.width + place)
-        words = i32(self.lanes.words)
-        at = to + tirx.floordiv(word, words) * part.set_words + tirx.floormod(word, words)
-        T.buffer_store(self._words, value, [lanes(at, count)] if count > 1 else [at])
+        return value & self._column(kx, column, count) if self.phases.masked(kx) else value
+
+    def _by_step(self, value: Expr) -> Expr:
+        """Return words that came word by word, all steps together, step by step."""
+        n = self.lanes
+        order = [w * n.steps + s for s in range(n.steps) for w in range(n.width)]
+        return tirx.Shuffle([value], [i32(i) for i in order]) if n.width > 1 else value
 
     def _loaded(self, at: Expr, count: int) -> Expr:
         return self._words[lanes(at, count)] if count > 1 else self._words[at]
 
+    def _store(self, value: Expr, at: Expr, count: int) -> None:
+        T.buffer_store(self._words, value, [lanes(at, count)] if count > 1 else [at])
+
     def _column(self, kx: int, at: Expr, count: int) -> Expr:
         words = self.lanes.chunks * self.lanes.width
-        where = self.context.constants.columns(self.sum, words)
+        where = self.context.constants.columns(self.sum, words, self._joined)
         view = self.context.memory.view("constant", "int64")
-        first = i32(where.offset // 8 + kx * words) + at
+        first = i32(where.offset // 8) + (kx * words + at) * self._joined
         return view[lanes(first, count)] if count > 1 else view[first]
+
+
+def _vectors(begin: int, end: int) -> list[tuple[int, int]]:
+    """Return (first, count) of whole vectors from `begin` on, and of the single words that are left."""
+    whole = [(at, WORDS) for at in range(begin, end - WORDS + 1, WORDS)]
+    return whole + [(at, 1) for at in range(begin + len(whole) * WORDS, end)]
 
 
 def _repeated(value: int, count: int) -> Expr:
