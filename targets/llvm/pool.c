@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdint.h>
+#include <string.h>
 
 enum {
     PAUSES = 1 << 8,  /* between two offers of the core to others, some microseconds */
@@ -99,6 +100,9 @@ static void sleep_until(Share *share, uint64_t loop) {
     pthread_mutex_unlock(&bed);
 }
 
+static void deal(void);
+static int elsewhere(void);
+
 static void *serve(void *argument) {
     Share *share = argument;
     uint64_t loop = 0;
@@ -111,11 +115,13 @@ static void *serve(void *argument) {
         loop = number_of(share);
         work(loop);
     }
+    return 0;
 }
 
 /* Ask all threads to do tasks, do those that nobody else takes, and return when all are done. */
 static int spread(Task *task, void *data, int tasks) {
     uint64_t loop = ++loops, done = 0;
+    if (elsewhere()) deal();
     for (int k = 0; k < THREADS; ++k) {
         uint64_t first = tasks * k / THREADS, end = tasks * (k + 1) / THREADS;
         shares[k].task = task;
@@ -179,17 +185,29 @@ static void start(void) {
 }
 
 #if defined(__linux__)
+static cpu_set_t own;  /* the caller's share of the cores */
+
+/* Whether the caller runs on a core that it has not been dealt. */
+static int elsewhere(void) {
+    int here = sched_getcpu();
+    return here >= 0 && !(dealt && CPU_ISSET(here, &own));
+}
+
 /* Give each thread cores that are not the caller's, of those that the caller may use now.
  *
  * Once two threads that wait for each other are on one core, both look busy and both ran a moment ago, which is when Linux
  * leaves them there. The caller stays free: where it is found on another's core, the cores are dealt again.
  */
 static void deal(void) {
-    static cpu_set_t cores, own;
+    static cpu_set_t cores;
     cpu_set_t now, of[THREADS];
     int here = sched_getcpu(), found = 0;
-    if (here < 0 || sched_getaffinity(0, sizeof now, &now) != 0) return;
-    if (dealt && CPU_EQUAL(&now, &cores) && CPU_ISSET(here, &own)) return;
+    if (here < 0 || sched_getaffinity(0, sizeof now, &now) != 0) {  /* more cores than the set holds */
+        memset(&own, 0xff, sizeof own);
+        dealt = 1;
+        return;
+    }
+    if (!elsewhere() && CPU_EQUAL(&now, &cores)) return;
     int enough = CPU_COUNT(&now) >= THREADS;
     for (int k = 0; k < THREADS; ++k) CPU_ZERO(&of[k]);
     for (int i = 0; i < CPU_SETSIZE; ++i) {
@@ -203,6 +221,7 @@ static void deal(void) {
     dealt = 1;
 }
 #else
+static int elsewhere(void) { return 0; }
 static void deal(void) {}
 #endif
 

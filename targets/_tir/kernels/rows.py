@@ -7,7 +7,10 @@ as if it had summed itself.
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from tvm import tirx
@@ -122,16 +125,31 @@ class RowKernel(Dense):
             return
         with self.context.parallel(self.apart * tiles) as unit:
             self._place_sums()
-            tile, first = bind(tirx.floormod(unit, i32(tiles))), bind(tirx.floordiv(unit, i32(tiles)))
-            with loop(self.shape.chunks // self.apart) as more:
-                self._tile(tile, bind(first + more))
+            tile = bind(tirx.floormod(unit, i32(tiles)))
+            with self.chunks_of(bind(tirx.floordiv(unit, i32(tiles)))) as chunk:
+                self._tile(tile, chunk)
+
+    @property
+    def _together(self) -> int:
+        """Chunks that one thread takes: all for one thread, else as few as no pooled pixel has its window beyond."""
+        n, rows = self.shape, self.region.pooled_rows
+        if self.context.machine.threads == 1:
+            return n.chunks
+        return min(n.chunks, math.lcm(n.chunk, rows * n.out_width) // n.chunk) if rows > 1 else 1
 
     @property
     def apart(self) -> int:
-        """How many pieces of the map threads may take: its chunks, or all in one where they share pooled pixels."""
-        n, rows = self.shape, self.region.pooled_rows
-        whole = rows == 1 or n.chunk % (rows * n.out_width) == 0
-        return n.chunks if self.context.machine.threads > 1 and whole else 1
+        """How many pieces of the map threads may take."""
+        return -(-self.shape.chunks // self._together)
+
+    @contextmanager
+    def chunks_of(self, piece: Expr) -> Iterator[Expr]:
+        """Emit a loop over the chunks of a piece of the map."""
+        first, count = bind(piece * self._together), i32(self._together)
+        if self.shape.chunks % self._together:
+            count = bind(tirx.min(count, i32(self.shape.chunks) - first))
+        with T.serial(0, count) as more:
+            yield bind(first + more)
 
     def _place_sums(self) -> None:
         unit = self.context.thread()

@@ -29,7 +29,7 @@ from .slice_lanes import WORDS, Part, SliceLanes, choose_slice_lanes
 _ROWS = 16  # slices that are transposed at once: two bytes of a sum
 _AHEAD = 256  # words of a program: about what is read while the memory answers
 _HALF = 32  # lanes of a vector of two bytes
-_ENOUGH = 4  # pieces for each thread, from which on they need not be made smaller
+_ENOUGH = 3  # pieces for each thread, from which on they need not be made smaller
 
 
 @dataclass
@@ -56,6 +56,8 @@ class Slices(RowKernel):
     def _parts(self) -> int:
         """Parts of the outputs: each makes the vectors of inputs anew, so as few as give all threads equally many."""
         threads = self.context.machine.threads
+        if self.apart >= _ENOUGH * threads:
+            return 1
         return min(threads // math.gcd(threads, self.apart), self._tiles)
 
     @property
@@ -87,13 +89,12 @@ class Slices(RowKernel):
         pieces = -(-self._part_tiles // self._first_piece)
         with self.context.parallel(self._parts * self.apart * pieces) as unit:
             place, piece = bind(tirx.floordiv(unit, i32(pieces))), bind(tirx.floormod(unit, i32(pieces)))
-            number, first = bind(tirx.floordiv(place, i32(self.apart))), bind(tirx.floormod(place, i32(self.apart)))
+            number, where = bind(tirx.floordiv(place, i32(self.apart))), bind(tirx.floormod(place, i32(self.apart)))
             self.base = bind(i32(self.maps.end) + self.context.thread() * self.part.words)
             self._place_sums()
             self._choose_tiles(bind(number * self._part_tiles), piece)
             self._fill_constants()
-            with loop(self.bits.chunks // self.apart) as more:
-                chunk = bind(first + more)
+            with self.chunks_of(where) as chunk:
                 self._count_all(chunk)
                 with T.serial(0, self.tiles) as k:
                     self._tile(bind(self.first_tile + k), chunk)
