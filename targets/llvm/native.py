@@ -121,7 +121,7 @@ class Library:
     def _threads(self) -> Any:
         """Return the function that runs calls on the library's own threads."""
         if not hasattr(self._library, "spqc_run"):
-            raise ArtifactError("it asks for another library's threads", hint="compile it again with this spqc")
+            raise ArtifactError("its code for several threads is of an earlier spqc", hint="compile it again")
         pool = self._library.spqc_run
         pool.restype = ctypes.c_int32
         pool.argtypes = (ctypes.c_void_p, ctypes.c_int32)
