@@ -32,7 +32,6 @@ class NativeExecutor(Executor):
         arrangements = [from_settings(a) for a in self.settings["constants"]]
         self.constants = lay_out(arrangements, package.data, int(self.settings["constant_bytes"]))
         self.arenas = [aligned(max(int(f["arena_bytes"]) for f in self.settings["functions"].values()))]
-        self.static = package.graph.inputs[0].type.clock == "const"
         self.bound: dict[tuple[str, int, bool], list[Calls]] = {}
         self.states: list[Bytes] = []
         self.stream = 0
