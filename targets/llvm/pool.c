@@ -16,7 +16,7 @@
 
 enum {
     PAUSES = 1 << 8,  /* between two offers of the core to others, some microseconds */
-    OFFERS = 1 << 8,  /* until a thread that finds no work sleeps, about a millisecond */
+    OFFERS = 1 << 8,  /* until a thread that finds no work sleeps: two milliseconds here */
 };
 
 /* What TVM's generated code expects: its TVMParallelGroupEnv and FTVMParallelLambda. */
