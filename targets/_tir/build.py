@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import tempfile
 from collections.abc import Mapping
@@ -27,6 +28,9 @@ void TVMFFIErrorSetRaisedFromCStrParts(const char* kind, const char** parts, int
 # without conditions to hoist, and LLVM removes what does nothing. A test compares the libraries with and without them.
 _SUPERFLUOUS = ["s_tir.CompactBufferAllocation", "s_tir.HoistIfThenElse", "tirx.RemoveNoOp"]
 
+# What C code linked behind the functions provides, where there are several threads.
+_PROVIDED = {b"__TVMBackendParallelLaunch"}
+
 
 def shared_library(functions: Mapping[str, tvm.tirx.PrimFunc], target: tvm.target.Target, behind: str = "") -> bytes:
     """Return the bytes of a library that exports each function as `__tvm_ffi_<name>`; one thread needs no TVM.
@@ -38,9 +42,21 @@ def shared_library(functions: Mapping[str, tvm.tirx.PrimFunc], target: tvm.targe
     with tempfile.TemporaryDirectory(prefix="spqc-") as folder:
         code, stub, library = Path(folder, "code.o"), Path(folder, "stub.c"), Path(folder, "code.so")
         module.write_to_file(str(code))
+        _refuse_runtime(code.read_bytes())
         stub.write_text(behind + _STUB)
         _link([str(code), str(stub)], library)
         return library.read_bytes()
+
+
+def _refuse_runtime(code: bytes) -> None:
+    """Raise InternalError where code calls TVM's runtime, which no artifact has: a call would jump to address 0.
+
+    TVM moves a local array of 1 KiB or more to the heap, through such a call; kernels must keep theirs smaller.
+    """
+    calls = set(re.findall(rb"__TVM\w+", code)) - _PROVIDED
+    if calls:
+        names = ", ".join(sorted(name.decode() for name in calls))
+        raise InternalError(f"a kernel needs TVM's runtime: {names}", hint="please report this")
 
 
 def _link(sources: list[str], library: Path) -> None:

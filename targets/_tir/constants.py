@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -27,7 +27,7 @@ class Constants:
     """Collects arrangements; the same request gives the same place, so both lowered forms share one memory."""
 
     graph: Graph
-    found: dict[tuple[object, ...], Arrangement] = field(default_factory=dict)
+    placed: dict[Arrangement, Arrangement] = field(default_factory=dict)  # by request: the same, at offset 0
     size: int = 0
     facts: dict[Any, Any] = field(default_factory=dict)
 
@@ -170,7 +170,8 @@ class Constants:
     def flush_periods(self, g: WeightedSum, rows_inside: bool, inputs: int) -> tuple[int, ...]:
         """Return, for each digit of a weight, how many groups of `inputs` in a row a byte may sum."""
         found: tuple[int, ...] = self.remember(
-            ("flush periods", g.weight.name, rows_inside, inputs), lambda: self._flush_periods(g, rows_inside, inputs)
+            ("flush periods", g.weight.name, g.kernel, rows_inside, inputs),
+            lambda: self._flush_periods(g, rows_inside, inputs),
         )
         return found
 
@@ -282,15 +283,17 @@ class Constants:
         return bool((np.abs(high) < 128).all())
 
     def place(self, name: str, form: str, dtype: str, count: int, **shape: Any) -> Arrangement:
-        """Return where `count` elements of a constant lie in a form: one place for one request."""
-        numbers = ("group", "lanes", "part", "rows_inside", "split", "words", "padded_channels")
-        tables = ("strides", "entries", "carry", "closed")
-        key = (name, form, *(int(shape.get(k, 1)) for k in numbers), *(shape.get(k, ()) for k in tables))
-        if key not in self.found:
-            size = count * _SIZES[dtype]
-            self.found[key] = Arrangement(name, form, dtype, self.size, size, **shape)
+        """Return where `count` elements of a constant lie in a form: one place for one request.
+
+        Requests are one where every field but the place is equal: two constants that differ in any of them may differ
+        in their bytes.
+        """
+        size = count * _SIZES[dtype]
+        request = Arrangement(name, form, dtype, 0, size, **shape)
+        if request not in self.placed:
+            self.placed[request] = replace(request, offset=self.size)
             self.size += -(-size // 64) * 64
-        return self.found[key]
+        return self.placed[request]
 
 
 def _whole_tiles(weight: npt.NDArray[np.int64], kernel: tuple[int, int]) -> npt.NDArray[np.int64]:

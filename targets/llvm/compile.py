@@ -60,7 +60,7 @@ def build(graph: Graph, programs: Mapping[str, Program], options: Options, advic
         "steps": graph.steps,
         "classes": graph.outputs[0].type.shape[0],
         "constant_result": graph.outputs[0].type.clock == "const",
-        "constants": [a.settings() for a in constants.found.values()],
+        "constants": [a.settings() for a in constants.placed.values()],
         "constant_bytes": constants.size,
         "states": _states(programs["step"], emitted["step"]),
         "state_bytes": sum(s.bytes for s in emitted["step"].states.values()),

@@ -64,7 +64,7 @@ class Bench:
             choice = as_asked(site, candidate.strategy, candidate.settings)
             choices = {site.region.kernel.name: choice}
             self.emitted.append(emit(f"candidate{index}", program, site.machine, constants, choices))
-        self.constants = lay_out(list(constants.found.values()), site.constants.graph.data, constants.size)
+        self.constants = lay_out(list(constants.placed.values()), site.constants.graph.data, constants.size)
         self.sizes = self._sizes(program)
         self.inputs = [self._memory(program, seed) for seed in range(ROTATION)]
         functions = {f"candidate{i}": e.function for i, e in enumerate(self.emitted)}

@@ -270,14 +270,19 @@ class Words:
     def unpack(self, sums: Registers) -> None:
         """Split the words into sums of 16 bits and widen them."""
         k = self.kernel
-        narrow = T.alloc_buffer((k.tile * k._format.parts,), "int16")
-        for v in range(k.vectors):
+        both = 2 * k.span  # outputs of a vector of words
+        narrow = [T.alloc_buffer((both,), "int16") for _ in range(k.vectors)]
+        for v, sums_of_words in enumerate(narrow):
             high = bind(self.b[v][self.all])
             low = self.a[v][self.all] - (high << constant(8, "int16", k.span))
-            T.buffer_store(narrow, low, [lanes(i32(2 * v * k.span), k.span)])
-            T.buffer_store(narrow, high, [lanes(i32((2 * v + 1) * k.span), k.span)])
+            T.buffer_store(sums_of_words, low, [lanes(i32(0), k.span)])
+            T.buffer_store(sums_of_words, high, [lanes(i32(k.span), k.span)])
+
+        def output(first: int) -> Expr:
+            return cast(narrow[first // both][lanes(i32(first % both))], "int32")
+
         for o in range(k.block.tiles):
-            total = cast(narrow[lanes(i32(o * LANES))], "int32")
+            total = output(o * LANES)
             if k._format.parts == 2:
-                total = total + (cast(narrow[lanes(i32(k.tile + o * LANES))], "int32") << constant(8, "int32"))
+                total = total + (output(k.tile + o * LANES) << constant(8, "int32"))
             sums[o] = total

@@ -78,7 +78,8 @@ class BitMaps:
         """Emit the maps of all phases."""
         tiles = self._channels // LANES
         for number, (py, px) in enumerate(self.phases.found):
-            words = -(-self.phases.rows(py) * self.sum.output.width // WORD_BITS)
+            # A phase without rows (a map of one row, a stride above 1) still has zeros to write.
+            words = max(1, -(-self.phases.rows(py) * self.sum.output.width // WORD_BITS))
             with self.context.parallel(words * tiles) as unit:
                 block, tile = bind(tirx.floordiv(unit, i32(tiles))), bind(tirx.floormod(unit, i32(tiles)))
                 self._gather(number, py, px, block, tile)

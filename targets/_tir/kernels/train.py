@@ -87,8 +87,9 @@ def trains_of(program: Program, region: Region, constants: Constants) -> Trains 
         return None
     if not isinstance(op, Automaton) or op.reads or buffer is None or buffer.layout != "bits":
         return None
-    theta, steps = op.inputs[2].name, program.steps
+    theta, steps, channels = op.inputs[2].name, program.steps, op.out.type.shape[0]
     found: Trains = constants.remember(
-        ("trains", theta), lambda: find_trains(op, constants.graph.data[theta], op.out.type.shape[0], steps)
+        ("trains", theta, op.following, op.fires, op.carry, channels, steps),
+        lambda: find_trains(op, constants.graph.data[theta], channels, steps),
     )
     return found if found.count <= steps * work(op) else None
