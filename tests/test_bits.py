@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from kernel_sites import sites
 from test_llvm import check
 from test_lookup import neuron
-from test_strategies import sites
 
 import spqc
 from spqc.ir import Builder, Graph, Type, ops

@@ -10,7 +10,7 @@ from spqc.tuning.session import taught
 
 pytest.importorskip("tvm")
 
-from test_strategies import sites
+from kernel_sites import sites
 
 from spqc.targets._tir.choice import strategies
 from spqc.targets.llvm.compile import machine_target

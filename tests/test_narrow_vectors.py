@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from kernel_sites import sites
 from random_graphs import Maker
 from test_llvm import check
-from test_strategies import INT2, INT8, POT8, convolution, draw, sites
+from test_strategies import INT2, INT8, POT8, convolution, draw
 
 import spqc
 from spqc.ir import Graph, Type

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from kernel_sites import sites
 from test_llvm import check, check_on
 from test_lookup import neuron
-from test_strategies import sites
 
 from spqc.ir import Builder, Graph, Type, ops
 

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+from kernel_sites import sites
 from test_llvm import check
 from test_lookup import two_layers
-from test_strategies import sites
 
 from spqc.ir import Graph
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 import pytest
+from kernel_sites import sites
 from random_graphs import Maker, random_codes
 from test_llvm import check, needs_v3, one_layer
 
@@ -19,32 +20,15 @@ from spqc.runtime.observe import observe_graph
 
 tvm = pytest.importorskip("tvm")
 
-from spqc.targets._tir.choice import choose, predict, site, strategies  # noqa: E402  (tvm must be there)
-from spqc.targets._tir.constants import Constants  # noqa: E402
+from spqc.targets._tir.choice import choose, predict, strategies  # noqa: E402  (tvm must be there)
 from spqc.targets._tir.context import Machine  # noqa: E402
 from spqc.targets._tir.density import measured  # noqa: E402
 from spqc.targets._tir.rates import rates_for  # noqa: E402
 from spqc.targets._tir.strategies.events import format_of  # noqa: E402
-from spqc.targets._tir.strategy import Site  # noqa: E402
 from spqc.targets.llvm.compile import machine_target  # noqa: E402
 from spqc.targets.llvm.measure import Bench  # noqa: E402
 
 NAMES = sorted(strategies())
-
-
-def sites(graph: Graph, features: frozenset[str] = frozenset()) -> list[Site]:
-    """Return the kernels of a graph that a strategy may compute, over a fused window."""
-    from spqc import pipeline
-    from spqc.ir.program import Program
-    from spqc.targets.llvm import Llvm
-
-    target = Llvm()
-    done = pipeline.run(graph, pipeline.parse(target.pipeline()))
-    assert isinstance(done, Graph)
-    program = pipeline.run(done, pipeline.parse(target.lowerings()["run"]))
-    assert isinstance(program, Program)
-    found = (site(program, kernel, Machine(features), Constants(done)) for kernel in program.kernels)
-    return [s for s in found if s is not None]
 
 
 @pytest.mark.parametrize("name", NAMES)

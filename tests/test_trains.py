@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from kernel_sites import sites
 from test_llvm import check, needs_v3
-from test_strategies import sites
 
 from spqc.ir import Array, Builder, Graph, Type, Value, ops
 from spqc.ir.ops import Automaton

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+from kernel_sites import sites
 from test_llvm import check_on
 from test_lookup import needs_v2, needs_vbmi, two_layers
 from test_slices import needs_slices
-from test_strategies import sites
 
 from spqc.ir import Graph
 
