@@ -5,9 +5,10 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.spqc-installed
 PEERS := $(VENV)/.spqc-bench-installed
 WORKERS ?= 2
+STRESS_SECONDS ?= 3600
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help setup demo test test-slow lint format ablations bench-cpu bench-quick bench-scaling papers clean
+.PHONY: help setup demo test test-slow stress lint format ablations bench-cpu bench-quick bench-scaling papers clean
 
 help:  ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +44,10 @@ test: $(STAMP)  ## The default tests
 
 test-slow: $(STAMP)  ## The slow tests
 	$(BIN)/python -m pytest -n $(WORKERS) -m "slow and not device"
+
+stress: $(STAMP)  ## Random networks against the interpreter for STRESS_SECONDS (3600); a later run goes on behind it
+	@mkdir -p out
+	PYTHONPATH=tests:. $(BIN)/python -m stress --seconds $(STRESS_SECONDS) --workers $(WORKERS) --log out/stress.jsonl
 
 lint: $(STAMP)  ## ruff and mypy --strict
 	$(BIN)/ruff check .

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from comparison import compare
 from hand_network import hand
 from random_graphs import Maker, random_codes
 
@@ -16,7 +17,6 @@ import spqc
 from spqc.errors import SpqcError, Unavailable, UsageError
 from spqc.ir import Array, Builder, Graph, Type, ops
 from spqc.ir.types import state_type
-from spqc.runtime.observe import observe_graph
 from spqc.targets._tir import build
 from spqc.targets.llvm.cpu import host_flags
 
@@ -31,21 +31,8 @@ def check(graph: Graph, target: str, seed: int) -> None:
 
 def check_on(graph: Graph, target: str, codes: Array) -> None:
     """Assert that run, trace and step equal the interpreter on given samples."""
-    wanted = observe_graph(graph, codes)
-    executor = spqc.compile(graph, target).executor
-    np.testing.assert_array_equal(executor.run(codes), wanted.logits)
-    seen = executor.trace(codes)
-    assert sorted(seen.spikes) == sorted(wanted.spikes)
-    for layer, spikes in wanted.spikes.items():
-        np.testing.assert_array_equal(seen.spikes[layer], spikes, err_msg=f"{layer} spikes")
-        np.testing.assert_array_equal(seen.states[layer], wanted.states[layer], err_msg=f"{layer} states")
-    for layer, gate in seen.gates.items():
-        np.testing.assert_array_equal(gate, wanted.gates[layer], err_msg=f"{layer} gate")
-    executor.reset()
-    static = graph.inputs[0].type.clock == "const"
-    for step in range(graph.steps):
-        frame = codes if static else codes[:, step]
-        np.testing.assert_array_equal(executor.step(frame), wanted.logits[:, step], err_msg=f"step {step}")
+    done = compare(graph, spqc.compile(graph, target).executor, codes)
+    assert not done.differences
 
 
 @needs_v3

@@ -26,9 +26,13 @@ class Case:
     rate: float | None = 0.15
 
 
-def vgg9(bits: int, pool: str = "max", size: int = 32, steps: int = 4, rate: float = 0.15) -> Case:
-    options = {"in_shape": (3, size, size), "classes": 10, "steps": steps, "pool": pool, **weights(bits)}
-    return Case(f"vgg9 {size}x{size} T{steps} {pool} pool, {bits}-bit", "vgg9", options, rate)
+def vgg9(
+    bits: int, pool: str = "max", size: int = 32, steps: int = 4, rate: float = 0.15, grid: str | None = None
+) -> Case:
+    """Return VGG-9; with a grid of 8 bits that is not the usual one, its name is in the case's."""
+    options = {"in_shape": (3, size, size), "classes": 10, "steps": steps, "pool": pool, **weights(bits, grid)}
+    named = f"{bits}-bit {grid}" if grid else f"{bits}-bit"
+    return Case(f"vgg9 {size}x{size} T{steps} {pool} pool, {named}", "vgg9", options, rate)
 
 
 def resnet19(bits: int, steps: int = 4) -> Case:
@@ -43,9 +47,18 @@ def digits(bits: int) -> Case:
     return Case(f"digits 8x8 T4, {bits}-bit", "digits", weights(bits), None)
 
 
-def weights(bits: int) -> dict[str, Any]:
+def events(bits: int, steps: int = 10) -> Case:
+    """Return a network for 34x34 frames of events (N-MNIST): two convolutions and an average pooling, twice."""
+    convolution, pool = {"op": "conv2d", "kernel": 3, "padding": 1}, {"op": "avg_pool", "kernel": 2}
+    maps = [[{**convolution, "out": out}, {**convolution, "out": out}, pool] for out in (64, 128)]
+    layers = [*maps[0], *maps[1], {"op": "flatten"}, {"op": "linear", "out": 64}, {"op": "linear", "out": 10}]
+    options = {"in_shape": (2, 34, 34), "classes": 10, "steps": steps, "input": "spikes", "layers": layers}
+    return Case(f"events 34x34 T{steps}, {bits}-bit", "sequential", {**options, **weights(bits)})
+
+
+def weights(bits: int, grid: str | None = None) -> dict[str, Any]:
     """Return the weight options: powers of two, but at 8 bits integers, whose products every peer can form too."""
-    return {"weight_bits": bits, "weight_grid": "uniform" if bits == 8 else "pot"}
+    return {"weight_bits": bits, "weight_grid": grid or ("uniform" if bits == 8 else "pot")}
 
 
 def build(case: Case) -> Any:

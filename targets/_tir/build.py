@@ -42,13 +42,13 @@ def shared_library(functions: Mapping[str, tvm.tirx.PrimFunc], target: tvm.targe
     with tempfile.TemporaryDirectory(prefix="spqc-") as folder:
         code, stub, library = Path(folder, "code.o"), Path(folder, "stub.c"), Path(folder, "code.so")
         module.write_to_file(str(code))
-        _refuse_runtime(code.read_bytes())
+        refuse_runtime(code.read_bytes())
         stub.write_text(behind + _STUB)
         _link([str(code), str(stub)], library)
         return library.read_bytes()
 
 
-def _refuse_runtime(code: bytes) -> None:
+def refuse_runtime(code: bytes) -> None:
     """Raise InternalError where code calls TVM's runtime, which no artifact has: a call would jump to address 0.
 
     TVM moves a local array of 1 KiB or more to the heap, through such a call; kernels must keep theirs smaller.

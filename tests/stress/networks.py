@@ -32,6 +32,14 @@ class Degenerate(Maker):
             x = self.layer(x, index)
         return self.build.graph(self.head(x))
 
+    def weight(self, name: str, shape: tuple[int, ...]) -> Value:
+        """Return a constant; in a fifth of the cases most inputs have weights of zero."""
+        w = super().weight(name, shape)
+        if self.rng.random() < 0.2:
+            kept = self.rng.random(shape[1]) >= 0.8
+            self.build.data[w.name] = self.build.data[w.name] * kept.reshape(-1, *[1] * (len(shape) - 2))
+        return w
+
     def side(self) -> int:
         return int(self.pick(*SIZES, *((int(self.pick(*LONG)),) if self.rng.random() < 0.5 else ())))
 
