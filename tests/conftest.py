@@ -17,6 +17,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 @pytest.fixture(autouse=True, scope="session")
+def checked_memory() -> None:
+    """Run every compiled function twice, on garbage, between guard pages; also in the processes that tests start."""
+    os.environ.setdefault("SPQC_CHECK", "1")
+
+
+@pytest.fixture(autouse=True, scope="session")
 def data_folder(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Keep the user's own tuning records out of the tests."""
     os.environ["XDG_DATA_HOME"] = str(tmp_path_factory.mktemp("data"))

@@ -14,10 +14,10 @@ from stress.networks import served
 from test_strategies import add_neuron
 
 import spqc
-from spqc.errors import InternalError
+from spqc.errors import InternalError, ModelError
 from spqc.ir import Builder, Graph, Type, ops
 from spqc.ir.grids import magnitudes
-from spqc.targets._tir import build
+from spqc.targets._tir import build, extent
 from spqc.targets._tir.choice import strategies
 from spqc.targets._tir.constants import Constants
 from spqc.targets.llvm.compile import machine_target
@@ -129,6 +129,13 @@ def test_code_that_needs_a_runtime_is_not_linked() -> None:
     build.refuse_runtime(b"\x00__TVMBackendParallelLaunch\x00__tvm_ffi_run\x00")
     with pytest.raises(InternalError, match="__TVMBackendAllocWorkspace"):
         build.refuse_runtime(b"\x00__TVMBackendAllocWorkspace\x00")
+
+
+@pytest.mark.parametrize("most", [64, 4096])
+def test_regions_beyond_32_bits_are_refused(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(extent, "MOST_BYTES", most)
+    with pytest.raises(ModelError, match="compiled code indexes up to"):
+        spqc.compile(network((2, 9, 9), 2, [{"channels": 16, "kernel": 3}]), "llvm{strategy=dense}")
 
 
 def degenerate(name: str, cpu: str, seed: int, threads: int) -> None:

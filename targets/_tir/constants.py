@@ -15,6 +15,7 @@ from spqc.ir.ops import Automaton
 
 from .arrange import Arrangement, byte_of, rows_kept
 from .digits import Digits, decompose, flush_period, in_order
+from .extent import check_extent
 from .geometry import WeightedSum, padded
 from .limits import Entries
 from .sliced import Programs, slices_of
@@ -291,6 +292,7 @@ class Constants:
         size = count * _SIZES[dtype]
         request = Arrangement(name, form, dtype, 0, size, **shape)
         if request not in self.placed:
+            check_extent(self.size + size, "weights and thresholds")
             self.placed[request] = replace(request, offset=self.size)
             self.size += -(-size // 64) * 64
         return self.placed[request]

@@ -13,6 +13,7 @@ from spqc.ir import Value
 from spqc.ir.program import Program
 
 from .constants import Constants
+from .extent import check_extent
 from .geometry import StateSlot, TraceSlot, padded, trace_bytes
 from .memory import Memory, Place, imported_place, itemsize, place, result_place
 from .vector import Expr, bind, i32, loop
@@ -72,6 +73,7 @@ class Context:
 
     def reserve(self, size: int) -> int:
         """Return the byte offset of scratch memory that the current kernel alone uses."""
+        check_extent(self.scratch + size, "buffers between and inside kernels")
         self.scratch_peak = max(self.scratch_peak, size)
         return self.scratch
 
