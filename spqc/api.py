@@ -26,7 +26,8 @@ from spqc.inspection import Inspection, inspect_path
 from spqc.ir import Array, parse_graph
 from spqc.options import fields_of, format_value, split_call
 from spqc.runtime.samples import random_codes
-from spqc.runtime.session import Artifact, Logits
+from spqc.runtime.session import Artifact
+from spqc.runtime.stream import Logits
 from spqc.sources import data_samples, data_set, inputs_for, read_model
 from spqc.tuning.driver import TuneReport
 from spqc.tuning.fit import FitReport

@@ -18,6 +18,7 @@ from spqc.errors import UsageError
 from spqc.ir.graph import Graph
 from spqc.ir.program import Program
 from spqc.ir.types import Array
+from spqc.own_stream import OwnStream
 
 Module = Graph | Program
 
@@ -224,8 +225,29 @@ class Package:
     data: Mapping[str, npt.NDArray[np.int64]]
 
 
+class Stream(ABC):
+    """What one stream of a network keeps between two steps, for `samples` inputs that advance together.
+
+    Several streams of one executor, also in several threads, know nothing of each other.
+    """
+
+    samples: int
+
+    @abstractmethod
+    def step(self, frame: Array) -> Array:
+        """Advance one step by a frame [N, ...] and return integer logits [N, classes]."""
+
+    @abstractmethod
+    def states(self) -> Mapping[str, Array]:
+        """Return the codes [N, ...] of each state of the graph, by its name."""
+
+    @abstractmethod
+    def restore(self, states: Mapping[str, Array]) -> None:
+        """Take over what `states` returned of a stream of as many samples; the caller has checked shapes and ranges."""
+
+
 class Executor(ABC):
-    """Runs one compiled network on integer codes."""
+    """Runs one compiled network on integer codes; every method may be called from several threads."""
 
     @abstractmethod
     def run(self, x: Array) -> Array:
@@ -236,16 +258,28 @@ class Executor(ABC):
         """Like `run`, with the spikes, state codes and gates of every layer."""
 
     @abstractmethod
+    def stream(self, samples: int) -> Stream:
+        """Return a stream of so many samples (1 or more) before its first step."""
+
     def step(self, frame: Array) -> Array:
-        """Advance one step by a frame [N, ...] and return integer logits [N, classes]."""
+        """Advance the executor's own stream, of which there is one; it begins with the first frame [N, ...]."""
+        return self._own_stream.step(self.stream, frame)
 
-    @abstractmethod
     def reset(self) -> None:
-        """Forget the state: the next `step` is the first."""
+        """Forget the executor's own stream: the next `step` is the first."""
+        self._own_stream.reset()
 
-    def dirty(self, seed: int | None) -> None:
+    def dirty(self, seed: int | None) -> None:  # noqa: B027 - nothing to do is right for most
         """Fill all memory that a call may not rely on with seeded garbage before each call; None: leave it be.
 
         What differs afterwards was read before it was written. An executor without memory of its own does nothing.
         """
-        return
+
+    def close(self) -> None:
+        """Give back what the executor holds; it is not called afterwards, and neither are its streams."""
+        self.reset()
+
+    @property
+    def _own_stream(self) -> OwnStream:
+        own: OwnStream | None = self.__dict__.get("_own")
+        return own or self.__dict__.setdefault("_own", OwnStream())

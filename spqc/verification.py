@@ -79,10 +79,8 @@ def _verify_chunk(model: Model, artifact: Artifact, codes: Array, tally: Tally, 
 
 
 def _stepped(artifact: Artifact, codes: Array) -> Array:
-    artifact.executor.reset()
-    frames = [artifact.executor.step(codes[:, step]) for step in range(codes.shape[1])]
-    artifact.executor.reset()
-    return np.stack(frames, axis=1)
+    stream = artifact.executor.stream(len(codes))
+    return np.stack([stream.step(codes[:, step]) for step in range(codes.shape[1])], axis=1)
 
 
 def _as_integers(framework: Observation, interpreted: Observation, artifact: Artifact) -> Array:

@@ -72,10 +72,10 @@ def test_levels_come_from_the_notes() -> None:
 
 def test_a_lying_target_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     from spqc.health import tiny_graph
-    from spqc.targets.reference.executor import ReferenceExecutor
+    from spqc.targets.reference.executor import ReferenceStream
 
-    honest = ReferenceExecutor.step
-    monkeypatch.setattr(ReferenceExecutor, "step", lambda self, frame: honest(self, frame) + 1)
+    honest = ReferenceStream.step
+    monkeypatch.setattr(ReferenceStream, "step", lambda self, frame: honest(self, frame) + 1)
     report = spqc.verify(tiny_graph(), "reference", samples=3)
     assert not report.equal and report.mismatched_logits == report.compared_logits and report.mismatched_spikes == 0
     assert report.first_mismatch is not None and report.first_mismatch.step == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import signal
 import threading
 import time
 from collections.abc import Callable
@@ -216,6 +217,36 @@ def test_a_forked_process_has_threads_of_its_own() -> None:
         os._exit(0 if np.array_equal(executor.run(x), expected) else 3)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     np.testing.assert_array_equal(executor.run(x), expected)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are not forked here")
+def test_a_forked_process_does_not_finish_what_others_had_begun() -> None:
+    """The fork is in the middle of a loop; the child's new threads leave its tasks alone."""
+    graph = odd_network()
+    executor = spqc.compile(graph, "llvm{threads=2}").executor
+    x = inputs_of(graph, 3)
+    expected = executor.run(x)
+    inside, go_on, done = threading.Event(), threading.Event(), []
+
+    def task(number: int) -> None:
+        done.append(number)
+        inside.set()
+        assert go_on.wait(PATIENCE_S)
+
+    caller = threading.Thread(target=on_pool, args=(executor, task))
+    caller.start()
+    assert inside.wait(PATIENCE_S)
+    time.sleep(0.05)  # both threads are held
+    child = os.fork()
+    if child == 0:
+        begun = len(done)
+        signal.alarm(int(PATIENCE_S))
+        right = all(np.array_equal(executor.run(x), expected) for _ in range(20))
+        os._exit(0 if right and len(done) == begun else 3)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    go_on.set()
+    caller.join(PATIENCE_S)
+    assert code == 0 and sorted(done) == list(range(8))
 
 
 def test_callers_at_a_time_do_not_disturb_each_other() -> None:

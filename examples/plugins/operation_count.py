@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from spqc.contracts import Binary, Executor, Observation, Package, Target
+from spqc.contracts import Binary, Executor, Observation, Package, Stream, Target
 from spqc.ir import Array, Graph, Op, interpret
 from spqc.ir.interpret import run_ops
 from spqc.ir.ops import Conv, Linear, Neuron
@@ -50,12 +50,10 @@ class OperationCount(Target):
 
 
 class Interpreted(Executor):
-    """Runs a graph in the interpreter; the state of a stream stays here between two steps."""
+    """Runs a graph in the interpreter."""
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
-        self.constants = {v.name: np.asarray(graph.data[v.name]).astype(v.type.dtype) for v in graph.constants}
-        self.state: dict[str, Array] = {}
 
     def run(self, x: Array) -> Array:
         return interpret(self.graph, named_inputs(self.graph, x))[self.graph.outputs[0].name]
@@ -63,16 +61,31 @@ class Interpreted(Executor):
     def trace(self, x: Array) -> Observation:
         return observe_graph(self.graph, x)
 
+    def stream(self, samples: int) -> Stream:
+        return InterpretedStream(self.graph, samples)
+
+
+class InterpretedStream(Stream):
+    """Keeps the states of one stream between two steps."""
+
+    def __init__(self, graph: Graph, samples: int) -> None:
+        self.graph, self.samples = graph, samples
+        self.constants = {v.name: np.asarray(graph.data[v.name]).astype(v.type.dtype) for v in graph.constants}
+        self.kept: Mapping[str, Array]
+        self.kept = {v.name: np.zeros((samples, *v.type.shape), v.type.dtype) for v in graph.states}
+
     def step(self, frame: Array) -> Array:
         (value,) = self.graph.inputs
-        start = {v.name: np.zeros((len(frame), *v.type.shape), v.type.dtype) for v in self.graph.states}
-        found = self.constants | start | self.state | {value.name: frame.astype(value.type.dtype)}
+        found = {**self.constants, **self.kept, value.name: frame.astype(value.type.dtype)}
         run_ops(self.graph.ops, found)
-        self.state = {s.name: found[n.name] for s, n in zip(self.graph.states, self.graph.nexts, strict=True)}
+        self.kept = {s.name: found[n.name] for s, n in zip(self.graph.states, self.graph.nexts, strict=True)}
         return found[self.graph.outputs[0].name]
 
-    def reset(self) -> None:
-        self.state = {}
+    def states(self) -> Mapping[str, Array]:
+        return self.kept
+
+    def restore(self, states: Mapping[str, Array]) -> None:
+        self.kept = states
 
 
 PLUGIN = OperationCount

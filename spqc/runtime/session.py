@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -15,12 +15,13 @@ from spqc.errors import ArtifactError, SpqcError, UsageError
 from spqc.files import write_atomic
 from spqc.ir import Array, Graph
 from spqc.ir.inputs import InputFormat
+from spqc.locks import ForkLock
 from spqc.options import split_call
 
 from .artifact import Contents, encode, read
 from .observe import fed, input_format
-
-Logits = npt.NDArray[np.floating[Any]]
+from .saved_state import network_hash
+from .stream import Logits, StreamSession
 
 
 class Artifact:
@@ -33,6 +34,25 @@ class Artifact:
     def __init__(self, contents: Contents, label: str = "artifact") -> None:
         self.contents = contents
         self.label = label
+        self._lock = ForkLock()
+        self._executor: Executor | None = None
+        self._inputs: InputFormat | None = None
+        self._scale: np.floating[Any] | None = None
+        self._network_hash: bytes | None = None
+        self._closed = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a copy needs: it opens an executor of its own, and begins its streams anew."""
+        return {"contents": self.contents, "label": self.label}
+
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        self.__init__(**state)  # type: ignore[misc]
 
     @classmethod
     def load(cls, path: str | Path) -> Artifact:
@@ -58,14 +78,26 @@ class Artifact:
         """The number of steps of one inference."""
         return self.graph.steps
 
-    @cached_property
+    @property
     def inputs(self) -> InputFormat:
         """How arrays become codes."""
-        return input_format(self.graph)
+        found = self._inputs
+        if found is None:  # two threads may both find it: it is the same
+            found = self._inputs = input_format(self.graph)
+        return found
 
-    @cached_property
+    @property
     def executor(self) -> Executor:
-        """What runs the network; opened at the first use."""
+        """What runs the network; opened at the first use. UsageError once the artifact was closed."""
+        executor = self._executor
+        if executor is None:
+            with self._lock.now:
+                executor = self._executor = self._executor or self._opened()
+        return executor
+
+    def _opened(self) -> Executor:
+        if self._closed:
+            raise UsageError("the artifact was closed", self.label, "load it again")
         target = registry.load("targets", split_call(self.target)[0])
         try:
             executor: Executor = target.open(self.contents.package())
@@ -77,6 +109,16 @@ class Artifact:
             ) from error
         return executor
 
+    def close(self) -> None:
+        """Give back memory, threads and the compiled library, once no call is under way; none may come afterwards.
+
+        An artifact that nobody refers to any more is closed by itself; `with` closes it at the end of a block.
+        """
+        with self._lock.now:
+            executor, self._executor, self._closed = self._executor, None, True
+        if executor is not None:
+            executor.close()
+
     def codes(self, x: npt.ArrayLike) -> Array:
         """Return an input array as integer codes [N, T, ...]."""
         return self.inputs.to_codes(x, self.graph.inputs[0].type.shape, self.steps)
@@ -84,6 +126,10 @@ class Artifact:
     def feed(self, x: npt.ArrayLike) -> Array:
         """Return an input array as the executor takes it: codes [N, T, ...], or one static frame [N, ...]."""
         return fed(self.graph, self.codes(x))
+
+    def frame(self, frame: npt.ArrayLike) -> Array:
+        """Return the input of one step as integer codes [N, ...]."""
+        return self.inputs.to_codes(frame, self.graph.inputs[0].type.shape, 1)[:, 0]
 
     def run(self, x: npt.ArrayLike) -> Logits:
         """Return logits [N, T, classes]: real values."""
@@ -93,14 +139,21 @@ class Artifact:
         """Return the class [N] with the greatest mean logit; the lowest class of equals."""
         return np.asarray(self.executor.run(self.feed(x)).sum(axis=1).argmax(axis=1), np.int64)
 
+    def stream(self) -> StreamSession:
+        """Return a new stream: each client that calls `step` takes one of its own."""
+        self.executor  # noqa: B018 - a closed artifact, or a machine that cannot run it, says so now
+        return StreamSession(self)
+
     def step(self, frame: npt.ArrayLike) -> Logits:
-        """Advance one step by a frame [N, ...] and return its logits [N, classes]. N stays the same until `reset`."""
-        shape = self.graph.inputs[0].type.shape
-        codes = self.inputs.to_codes(frame, shape, 1)
-        return self.to_logits(self.executor.step(codes[:, 0]))
+        """Advance one step by a frame [N, ...] and return its logits [N, classes]. N stays the same until `reset`.
+
+        This is one stream for one client: it belongs to the thread (or the task of asyncio) that took its first step,
+        and another one's step is a UsageError. Use `stream()` where there are several clients.
+        """
+        return self.to_logits(self.executor.step(self.frame(frame)))
 
     def reset(self) -> None:
-        """Forget the state: the next `step` is the first."""
+        """Forget the state of plain `step`: the next one is the first, and its caller owns the stream."""
         self.executor.reset()
 
     def trace(self, x: npt.ArrayLike) -> dict[str, tuple[Array, Array]]:
@@ -117,14 +170,25 @@ class Artifact:
         scale = self._logit_scale
         return np.asarray(integers.astype(scale.dtype) * scale)
 
-    @cached_property
+    @property
+    def network_hash(self) -> bytes:
+        """The sha256 of the compiled graph and its constants: what a saved state belongs to."""
+        found = self._network_hash
+        if found is None:
+            found = self._network_hash = network_hash(self.graph)
+        return found
+
+    @property
     def _logit_scale(self) -> np.floating[Any]:
         """What one unit of an integer logit stands for, in the logits' dtype."""
-        name = self.graph.note("logits_dtype", "float32")
-        if name not in ("float32", "float64"):
-            raise UsageError(f"logits are float32 or float64, not '{name}'", self.label)
-        kind: type[np.floating[Any]] = np.dtype(name).type
-        return kind(float(self.graph.note("logit_scale") or self.graph.outputs[0].type.scale))
+        scale = self._scale
+        if scale is None:
+            name = self.graph.note("logits_dtype", "float32")
+            if name not in ("float32", "float64"):
+                raise UsageError(f"logits are float32 or float64, not '{name}'", self.label)
+            kind: type[np.floating[Any]] = np.dtype(name).type
+            scale = self._scale = kind(float(self.graph.note("logit_scale") or self.graph.outputs[0].type.scale))
+        return scale
 
     def _levels(self, layer: str, codes: Array) -> Array:
         text = self.graph.note(f"levels.{layer}")

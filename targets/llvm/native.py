@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import _ctypes
 import ctypes
 import tempfile
+import weakref
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -69,8 +71,9 @@ class Call:
 class Calls:
     """Calls of one function that need nothing of each other; running them costs a few microseconds."""
 
-    def __init__(self, function: Any, pool: Any, calls: Sequence[Call]) -> None:
+    def __init__(self, library: Library, function: Any, pool: Any, calls: Sequence[Call]) -> None:
         self.each = list(calls)
+        self._library = library  # is not unloaded before its calls are gone
         self._function = function if pool is None else pool
         self._arguments: tuple[Any, ...]
         if pool is None:
@@ -97,8 +100,18 @@ def _tensor(memory: Bytes, dtype: str) -> tuple[_Tensor, Any]:
     return tensor, shape
 
 
+def _unload(handle: int, stop: Any) -> None:
+    """End a library's threads, if it has some, and remove it from memory."""
+    if stop is not None:
+        stop()
+    _ctypes.dlclose(handle)
+
+
 class Library:
-    """A loaded library; `calls` binds a function of it to what it is called with."""
+    """A loaded library; `calls` binds a function of it to what it is called with.
+
+    It is unloaded by `close`, or when nobody has it any more: its threads end first.
+    """
 
     def __init__(self, code: bytes, threads: int) -> None:
         with tempfile.NamedTemporaryFile(prefix="spqc-", suffix=".so") as file:
@@ -109,14 +122,22 @@ class Library:
                 raise ArtifactError(
                     f"the compiled library does not load: {error}", hint="compile it again on this machine"
                 ) from None
+        stop = getattr(self._library, "spqc_stop", None) if threads > 1 else None
+        if threads == 1 or stop is not None:  # threads that cannot be ended need their code
+            self._unload = weakref.finalize(self, _unload, self._library._handle, stop)
+            self._unload.atexit = False  # threads of the program may still be in a call
         self._pool = self._threads() if threads > 1 else None
+
+    def close(self) -> None:
+        """Unload the library; no call of it may be under way, or come afterwards."""
+        self._unload()
 
     def calls(self, name: str, calls: Sequence[Call]) -> Calls:
         """Return calls of a function: one where there is one thread, else as many as should run at a time."""
         function = getattr(self._library, f"__tvm_ffi_{name}")
         function.restype = ctypes.c_int32
         function.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int32, ctypes.c_void_p)
-        return Calls(function, self._pool, calls)
+        return Calls(self, function, self._pool, calls)
 
     def _threads(self) -> Any:
         """Return the function that runs calls on the library's own threads."""

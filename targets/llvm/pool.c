@@ -40,6 +40,7 @@ typedef struct {
 static Share shares[THREADS];
 static uint32_t loops;  /* numbers of loops: told apart by being different */
 static int started, dealt;
+static _Atomic int ending;
 static atomic_flag busy = ATOMIC_FLAG_INIT;
 static pthread_mutex_t bed = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t bell = PTHREAD_COND_INITIALIZER;
@@ -95,7 +96,7 @@ static uint64_t number_of(Share *share) {
 static void sleep_until(Share *share, uint64_t loop) {
     pthread_mutex_lock(&bed);
     atomic_store(&share->asleep, 1);
-    while (atomic_load(&share->range) >> 32 == loop) pthread_cond_wait(&bell, &bed);
+    while (atomic_load(&share->range) >> 32 == loop && !atomic_load(&ending)) pthread_cond_wait(&bell, &bed);
     atomic_store(&share->asleep, 0);
     pthread_mutex_unlock(&bed);
 }
@@ -109,13 +110,13 @@ static void *serve(void *argument) {
     self = (int32_t)(share - shares);
     for (;;) {
         for (int round = 0; number_of(share) == loop; ++round) {
+            if (atomic_load_explicit(&ending, memory_order_relaxed)) return 0;
             if (round < PAUSES * OFFERS) wait_a_little(round);
             else sleep_until(share, loop);
         }
         loop = number_of(share);
         work(loop);
     }
-    return 0;
 }
 
 /* Ask all threads to do tasks, do those that nobody else takes, and return when all are done. */
@@ -161,9 +162,15 @@ static int launch(Task *task, void *data, int32_t tasks) {
 extern void *__TVMBackendParallelLaunch;
 __attribute__((constructor)) static void connect(void) { __TVMBackendParallelLaunch = (void *)launch; }
 
-/* A child process has none of its parent's threads. */
+/* A child process has none of its parent's threads, and does not finish what they had begun. */
 static void forget(void) {
     started = dealt = 0;
+    together = self = 0;
+    atomic_store(&ending, 0);
+    for (int k = 0; k < THREADS; ++k) {
+        atomic_store(&shares[k].range, 0);
+        atomic_store(&shares[k].failed, 0);
+    }
     atomic_flag_clear(&busy);
     pthread_mutex_init(&bed, 0);
     pthread_cond_init(&bell, 0);
@@ -178,10 +185,23 @@ static void start(void) {
     for (int k = 1; k < THREADS; ++k) {
         atomic_store(&shares[k].asleep, 0);
         shares[k].runs = pthread_create(&shares[k].thread, 0, serve, &shares[k]) == 0;
-        if (shares[k].runs) pthread_detach(shares[k].thread);  /* where one is missing, the others do its share */
-    }
+    }  /* where one is missing, the others do its share */
     pthread_sigmask(SIG_SETMASK, &before, 0);
     started = 1;
+}
+
+/* End the threads: the library may then be unloaded. No call is under way, or comes meanwhile. */
+__attribute__((visibility("default"))) void spqc_stop(void) {
+    if (!started) return;
+    pthread_mutex_lock(&bed);
+    atomic_store(&ending, 1);
+    pthread_cond_broadcast(&bell);
+    pthread_mutex_unlock(&bed);
+    for (int k = 1; k < THREADS; ++k)
+        if (shares[k].runs) pthread_join(shares[k].thread, 0);
+    for (int k = 0; k < THREADS; ++k) atomic_store(&shares[k].range, 0);
+    started = dealt = 0;
+    atomic_store(&ending, 0);
 }
 
 #if defined(__linux__)

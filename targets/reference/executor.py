@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 
-from spqc.contracts import Executor, Observation
+from spqc.contracts import Executor, Observation, Stream
 from spqc.errors import InputError
 from spqc.ir import Array, Graph, Type, interpret
 from spqc.ir.interpret import run_ops
+from spqc.locks import ForkLock
 from spqc.runtime.observe import named_inputs, observe_graph
 from spqc.runtime.packing import pack, unpack
 
@@ -19,9 +21,6 @@ class ReferenceExecutor(Executor):
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
-        self._batch = 0
-        self._state: dict[str, bytes] = {}
-        self._constants = {v.name: np.asarray(graph.data[v.name]).astype(v.type.dtype) for v in graph.constants}
 
     def run(self, x: Array) -> Array:
         return interpret(self.graph, named_inputs(self.graph, x))[self.graph.outputs[0].name]
@@ -29,27 +28,41 @@ class ReferenceExecutor(Executor):
     def trace(self, x: Array) -> Observation:
         return observe_graph(self.graph, x)
 
+    def stream(self, samples: int) -> ReferenceStream:
+        return ReferenceStream(self.graph, samples)
+
+
+class ReferenceStream(Stream):
+    """The packed states of a batch; a step that fails leaves them as they were."""
+
+    def __init__(self, graph: Graph, samples: int) -> None:
+        if samples < 1:
+            raise InputError(f"a stream holds one sample or more, not {samples}")
+        self.samples = samples
+        self._graph = graph
+        self._constants = {v.name: np.asarray(graph.data[v.name]).astype(v.type.dtype) for v in graph.constants}
+        self._lock = ForkLock()
+        self._packed: dict[str, bytes] = {}
+        self.restore({v.name: np.zeros((samples, *v.type.shape), v.type.dtype) for v in graph.states})
+
     def step(self, frame: Array) -> Array:
-        if not self._state:
-            self._batch = len(frame)
-        if len(frame) != self._batch:
-            raise InputError(
-                f"the stream has {self._batch} samples, the frame {len(frame)}", hint="reset() starts a new stream"
-            )
-        (value,) = self.graph.inputs
-        found = {**self._constants, **self._unpacked(), value.name: frame.astype(value.type.dtype)}
-        run_ops(self.graph.ops, found)
-        for state, following in zip(self.graph.states, self.graph.nexts, strict=True):
-            self._state[state.name] = pack(found[following.name], self._batched(state.type))
-        return found[self.graph.outputs[0].name]
+        (value,) = self._graph.inputs
+        if frame.shape != (self.samples, *value.type.shape):
+            wanted = ", ".join(map(str, (self.samples, *value.type.shape)))
+            raise InputError(f"a frame of shape {list(frame.shape)} cannot be read", hint=f"give [{wanted}]")
+        with self._lock.now:
+            found = {**self._constants, **self.states(), value.name: frame.astype(value.type.dtype)}
+            run_ops(self._graph.ops, found)
+            pairs = zip(self._graph.states, self._graph.nexts, strict=True)
+            self.restore({state.name: found[following.name] for state, following in pairs})
+        return found[self._graph.outputs[0].name]
 
-    def reset(self) -> None:
-        self._state = {}
+    def states(self) -> dict[str, Array]:
+        return {v.name: unpack(self._packed[v.name], self._batched(v.type)) for v in self._graph.states}
 
-    def _unpacked(self) -> dict[str, Array]:
-        types = {v.name: self._batched(v.type) for v in self.graph.states}
-        zeros = {name: np.zeros(type_.shape, type_.dtype) for name, type_ in types.items()}
-        return zeros | {name: unpack(content, types[name]) for name, content in self._state.items()}
+    def restore(self, states: Mapping[str, Array]) -> None:
+        with self._lock.now:
+            self._packed = {v.name: pack(states[v.name], self._batched(v.type)) for v in self._graph.states}
 
     def _batched(self, type_: Type) -> Type:
-        return replace(type_, shape=(self._batch, *type_.shape))
+        return replace(type_, shape=(self.samples, *type_.shape))

@@ -8,6 +8,8 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
+from spqc.locks import no_fork
+
 from ..op import Op, joined_clock
 from ..sides import Sides, canonical, outputs, per_axis
 from ..types import Array, Type
@@ -21,7 +23,10 @@ def exact_matmul(a: Array, b: Array) -> Array:
     """Return `a @ b` for integer arrays, exactly; float64 carries it where no partial sum can leave 2^53."""
     bound = float(np.abs(a).max(initial=0)) * float(np.abs(b).max(initial=0)) * a.shape[-1]
     if bound < _EXACT_IN_FLOAT64:
-        return np.asarray((a.astype(np.float64) @ b.astype(np.float64)).astype(np.int64))
+        wide_a, wide_b = a.astype(np.float64), b.astype(np.float64)
+        with no_fork:  # the linear algebra behind numpy hangs in a process that was forked meanwhile
+            product = wide_a @ wide_b
+        return np.asarray(product.astype(np.int64))
     return np.asarray(a.astype(np.int64) @ b.astype(np.int64))
 
 
