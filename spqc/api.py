@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +27,7 @@ from spqc.options import fields_of, format_value, split_call
 from spqc.runtime.samples import random_codes
 from spqc.runtime.session import Artifact, Logits
 from spqc.sources import data_samples, data_set, inputs_for, read_model
+from spqc.threads import limited
 from spqc.tuning.driver import TuneReport
 from spqc.tuning.fit import FitReport
 from spqc.tuning.session import fit, tune
@@ -148,8 +148,7 @@ def bench(
     threads: how many threads the framework may use, and the target where it has the option `threads`.
     """
     _positive("repeats", repeats)
-    if threads is not None:
-        os.environ["OMP_NUM_THREADS"] = str(_positive("threads", threads))
+    _positive("threads", threads)
     read = None if model is None else read_model(model)
     if artifact is None and read is None:
         raise UsageError("there is nothing to measure", hint="give an artifact, a model, or both")
@@ -162,7 +161,8 @@ def bench(
     else:
         examples = random_codes(compiled.graph, 64, 0)
         codes, description = examples.x, examples.description
-    return measure_artifact(compiled, read, codes, description, batches, repeats, threads)
+    with limited(threads):
+        return measure_artifact(compiled, read, codes, description, batches, repeats, threads)
 
 
 def analyze(

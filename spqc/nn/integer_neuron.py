@@ -43,8 +43,14 @@ class IntegerNeuron(nn.Module):
         return self.potential_threshold
 
     def threshold_count(self, unit: float) -> int:
-        """Return the threshold in units of the membrane, at least 1."""
-        return max(1, round(float(self.potential_threshold.detach()) / unit))
+        """Return the threshold in units of the membrane, at least 1. Raises ModelError for one out of reach."""
+        count = max(1, round(float(self.potential_threshold.detach()) / unit))
+        if count >= 2**WIDEST:
+            raise ModelError(
+                f"the threshold is {count:g} units of the membrane, and a membrane has {WIDEST} bits at most",
+                hint="lower the threshold, or use fewer fractional bits",
+            )
+        return count
 
     def leak_count(self, bits: int) -> int:
         """Return the leak as a fraction of 2^bits."""

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from spqc.ir.inputs import InputFormat
 
+from . import parameters
 from .classifier import Classifier
 from .layers import Record, SpikingLayer
 from .signal import Signal
@@ -48,6 +49,8 @@ class SpikingNetwork(nn.Module):
 
     outline: bool = False
     """Whether nobody drew its weights: it is there to be counted (see `models.outline`)."""
+    shapes: dict[str, tuple[int, ...]]
+    """The shape that every parameter and buffer was built with, by its name."""
 
     def __init__(
         self, signature: NetworkSignature, features: list[nn.Module], topology: Topology, classifier: Classifier
@@ -56,6 +59,7 @@ class SpikingNetwork(nn.Module):
         self.signature, self.topology = signature, topology
         self.features = nn.ModuleList(features)
         self.classifier = classifier
+        self.shapes = parameters.shapes_of(self)
 
     @property
     def model(self) -> str:
