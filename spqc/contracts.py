@@ -242,3 +242,10 @@ class Executor(ABC):
     @abstractmethod
     def reset(self) -> None:
         """Forget the state: the next `step` is the first."""
+
+    def dirty(self, seed: int | None) -> None:
+        """Fill all memory that a call may not rely on with seeded garbage before each call; None: leave it be.
+
+        What differs afterwards was read before it was written. An executor without memory of its own does nothing.
+        """
+        return

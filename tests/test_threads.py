@@ -21,8 +21,8 @@ from spqc.ir import Graph
 
 pytest.importorskip("tvm")
 
-from spqc.targets.llvm.executor import shares
 from spqc.targets.llvm.native import Library, _Record
+from spqc.targets.llvm.workspace import shares
 
 PATIENCE_S = 20.0
 STRATEGIES = ["dense", "events", "lookup", "slices", "sparse"]

@@ -2,66 +2,101 @@
 
 from __future__ import annotations
 
+import faulthandler
 import math
+import os
 import threading
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable
+from functools import partial
 
 import numpy as np
-import numpy.typing as npt
 
 from spqc.contracts import Executor, Observation, Package
-from spqc.errors import InputError
-from spqc.ir.program import LANES
-from spqc.ir.types import Array
+from spqc.errors import InputError, InternalError
+from spqc.ir import Array, Graph
+from spqc.runtime.observe import fed
 
-from .._tir.aligned import aligned
 from .._tir.arrange import from_settings, lay_out
-from .native import Bytes, Call, Calls, Library
+from .memory import End, Region, guarded, plain, read_only
+from .native import Call, Library
+from .results import joined, logits_of, observation_of
+from .workspace import Stage, Workspace
 
-_TRACE_AT_ONCE = 1  # samples: a trace is many times larger than its network's input
+_ENDS: tuple[End, End] = ("first", "last")
 
 
 class NativeExecutor(Executor):
-    """The compiled functions `run` and `step` with the memory they work in."""
+    """The compiled functions `run` and `step` with the memory they work in.
 
-    def __init__(self, package: Package) -> None:
+    Under the memory checker (`check`, by default where SPQC_CHECK is set) every call runs twice, on garbage: once in
+    memory whose first byte lies against a guard page, once where the last does. What differs is an InternalError.
+    """
+
+    def __init__(self, package: Package, check: bool | None = None) -> None:
+        self.graph = package.graph
         self.settings = package.settings
-        self.threads = int(self.settings["threads"])
-        self.native = Library(package.files["model.so"], self.threads)
-        arrangements = [from_settings(a) for a in self.settings["constants"]]
-        self.constants = lay_out(arrangements, package.data, int(self.settings["constant_bytes"]))
-        self.arenas = [aligned(max(int(f["arena_bytes"]) for f in self.settings["functions"].values()))]
-        self.bound: dict[tuple[str, int, bool], list[Calls]] = {}
-        self.states: list[Bytes] = []
-        self.stream = 0
+        self.steps = int(self.settings["steps"])
+        self.shapes = shapes_of(self.graph, self.steps)
+        self.native = Library(package.files["model.so"], int(self.settings["threads"]))
         self.lock = threading.Lock()
+        self.spaces = self._spaces(package, asked_to_check() if check is None else check)
+        self.stream = 0
+        self.stages: list[list[Stage]] = []
+
+    def _spaces(self, package: Package, check: bool) -> list[Workspace]:
+        arrangements = [from_settings(a) for a in self.settings["constants"]]
+        constants = lay_out(arrangements, package.data, int(self.settings["constant_bytes"]))
+        elements = {name: math.prod(shape) for name, shape in self.shapes.items()}
+        space = partial(Workspace, self.settings, self.native, elements)
+        if not check:
+            return [space(Region(constants), plain)]
+        if not faulthandler.is_enabled():
+            faulthandler.enable()  # says where Python was when the process is stopped
+        spaces = [space(read_only(constants, end), partial(guarded, end=end)) for end in _ENDS]
+        for seed, each in enumerate(spaces):
+            each.garbage = np.random.default_rng(seed)
+        return spaces
+
+    def dirty(self, seed: int | None) -> None:
+        with self.lock:
+            for index, space in enumerate(self.spaces):
+                space.garbage = None if seed is None else np.random.default_rng([seed, index])
 
     def run(self, x: Array) -> Array:
         """Return integer logits [N, T, classes] for codes [N, T, ...] ([N, ...] where the input is const)."""
-        return self._all_logits("run", x, int(self.settings["steps"]))
+        codes = self._checked("run", x)
+        with self.lock:
+            return agreed([self._logits(space.run(codes), self.steps) for space in self.spaces])
 
     def trace(self, x: Array) -> Observation:
-        parts = []
-        for first in range(0, x.shape[0], _TRACE_AT_ONCE):
-            with self.lock:
-                (call,) = self._run("run", x[first : first + _TRACE_AT_ONCE], traced=True)
-                parts.append(self._observation(call))
-        return joined(parts)
+        codes = self._checked("run", x)
+        with self.lock:
+            seen = [self._observation(space, codes) for space in self.spaces]
+        for other in seen[1:]:
+            agreed([seen[0].logits, other.logits])
+            for name in ("spikes", "states", "gates"):
+                first, second = getattr(seen[0], name), getattr(other, name)
+                for layer in first:
+                    agreed([first[layer], second[layer]])
+        return seen[0]
 
     def step(self, frame: Array) -> Array:
-        samples = frame.shape[0]
-        if self.stream == 0:
-            self._begin(samples)
-        if samples != self.stream:
-            raise InputError(
-                f"the stream holds {self.stream} samples, but the frame {samples}",
-                hint="call reset() before another batch",
-            )
-        return self._all_logits("step", frame, 1)[:, 0]
+        codes = self._checked("step", frame)
+        with self.lock:
+            samples = len(codes)
+            if self.stream == 0:
+                self._begin(samples)
+            if samples != self.stream:
+                raise InputError(
+                    f"the stream holds {self.stream} samples, but the frame {samples}",
+                    hint="call reset() before another batch",
+                )
+            each = zip(self.spaces, self.stages, strict=True)
+            return agreed([self._logits(space.calls(stages, codes), 1) for space, stages in each])[:, 0]
 
     def reset(self) -> None:
-        self.stream = 0
+        with self.lock:
+            self.stream = 0
 
     @property
     def state_bytes(self) -> int:
@@ -74,116 +109,50 @@ class NativeExecutor(Executor):
         for slot in self.settings["states"]:
             pattern = sum(-slot["low"] << shift for shift in range(0, 8, slot["bits"]))
             one[slot["offset"] : slot["offset"] + slot["bytes"]] = pattern
-        self.states = []
-        for size in (size for stage in shares(samples, self.threads) for size in stage):
-            self.states.append(aligned(size * max(self.state_bytes, 64)))
-            self.states[-1][: size * self.state_bytes] = np.tile(one, size)
+        self.stages = [space.stream(samples) for space in self.spaces]
+        for stage in (stage for stages in self.stages for stage in stages):
+            for call in stage.calls.each:
+                call.memory["state"][: call.samples * self.state_bytes] = np.tile(one, call.samples)
         self.stream = samples
-        self.bound = {key: stages for key, stages in self.bound.items() if key[0] != "step"}
 
-    def _run(self, name: str, x: Array, traced: bool = False) -> list[Call]:
-        """Call a function on all samples; return the calls, which hold the results, in the samples' order."""
-        key = (name, x.shape[0], traced)
-        if key not in self.bound:
-            self.bound[key] = self._bind(name, x, traced)
-        done: list[Call] = []
-        first = 0
-        for stage in self.bound[key]:
-            for call in stage.each:
-                part = x[first : first + call.samples]
-                call.memory["input"][: part.size] = part.ravel()
-                first += call.samples
-            stage()
-            done += stage.each
-        return done
+    def _checked(self, function: str, x: Array) -> Array:
+        """Return codes as bytes [N, ...] in order; InputError where they do not fit what the function reads."""
+        shape = self.shapes[function]
+        if x.shape[1:] != shape and function == "run":
+            x = fed(self.graph, x)
+        if x.shape[1:] != shape or x.ndim == 0 or len(x) == 0:
+            wanted = ", ".join(["N", *map(str, shape)])
+            raise InputError(f"codes of shape {list(x.shape)} cannot be read", hint=f"give [{wanted}], N 1 or more")
+        if x.dtype == np.uint8:
+            return np.ascontiguousarray(x)
+        if x.dtype.kind not in "bui" or int(x.min()) < 0 or int(x.max()) > 255:
+            raise InputError(f"codes of dtype {x.dtype} cannot be read", hint="give integers from 0 to 255")
+        return np.ascontiguousarray(x, np.uint8)
 
-    def _bind(self, name: str, x: Array, traced: bool) -> list[Calls]:
-        """Return the calls of each stage; those of a stage run at a time."""
-        stages, states = [], iter(self.states)
-        for stage in shares(x.shape[0], 1 if traced else self.threads):
-            while len(self.arenas) < len(stage):
-                self.arenas.append(aligned(self.arenas[0].size))
-            calls = []
-            for size, arena in zip(stage, self.arenas, strict=False):
-                state = next(states) if name == "step" else aligned(64)
-                memory = self._memory(name, size, x[:1].size, traced) | {"arena": arena, "state": state}
-                calls.append(Call(size, traced, memory))
-            stages.append(self.native.calls(name, calls))
-        return stages
-
-    def _memory(self, name: str, samples: int, elements: int, traced: bool) -> dict[str, Bytes]:
-        found = self.settings["functions"][name]
-        return {
-            "input": aligned(samples * elements + 64),
-            "result": aligned(4 * samples * int(found["result_elements"]) + 64),
-            "trace": aligned(samples * int(found["trace_bytes"]) + 64 if traced else 64),
-            "constant": self.constants,
-        }
-
-    def _all_logits(self, name: str, x: Array, steps: int) -> Array:
-        with self.lock:
-            parts = [self._logits(call, steps) for call in self._run(name, x)]
+    def _logits(self, calls: Iterable[Call], steps: int) -> Array:
+        parts = [logits_of(self.settings, call, steps) for call in calls]
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
-    def _logits(self, call: Call, steps: int) -> Array:
-        classes = int(self.settings["classes"])
-        padded = -(-classes // LANES) * LANES
-        raw, samples = call.memory["result"].view(np.int32), call.samples
-        kept = raw[: samples * raw_steps(self.settings, steps) * padded].reshape(samples, -1, padded)[:, :, :classes]
-        return np.repeat(kept, steps, axis=1) if kept.shape[1] != steps else kept.astype(np.int64)
-
-    def _observation(self, call: Call) -> Observation:
-        found, samples = self.settings["functions"]["run"], call.samples
-        raw = call.memory["trace"][: samples * int(found["trace_bytes"])].reshape(samples, -1)
-        spikes: dict[str, Array] = {}
-        gates: dict[str, Array] = {}
-        states: dict[str, list[Array]] = {}
-        for slot in found["traces"]:
-            layer = slot["origin"].split(" ")[0] or slot["name"]
-            array = _slot_array(raw, slot, int(self.settings["steps"]))
-            if slot["kind"] == "gate":
-                gates[layer] = array
-            else:
-                states.setdefault(layer, []).append((array >> 1) + slot["low"])
-                if slot["kind"] == "neuron":
-                    spikes[layer] = array & 1
-        stored = {name: parts[0] if len(parts) == 1 else np.stack(parts, axis=2) for name, parts in states.items()}
-        return Observation(self._logits(call, int(self.settings["steps"])), spikes, stored, gates)
+    def _observation(self, space: Workspace, codes: Array) -> Observation:
+        each = (space.run(codes[i : i + 1], traced=True) for i in range(len(codes)))  # a trace is large
+        return joined([observation_of(self.settings, call) for calls in each for call in calls])
 
 
-def shares(samples: int, threads: int) -> list[list[int]]:
-    """Return the stages of a batch: equal shares for all threads, then the rest for all together."""
-    if samples < threads or threads == 1:
-        return [[samples]]
-    rest = [[samples % threads]] if samples % threads else []
-    return [[samples // threads] * threads, *rest]
+def shapes_of(graph: Graph, steps: int) -> dict[str, tuple[int, ...]]:
+    """Return the shape of one sample's codes for each function."""
+    (value,) = graph.inputs
+    frame = value.type.shape
+    return {"run": frame if value.type.clock == "const" else (steps, *frame), "step": frame}
 
 
-def raw_steps(settings: Mapping[str, Any], steps: int) -> int:
-    """Return how many steps of logits one call writes."""
-    return 1 if settings["constant_result"] else steps
+def asked_to_check() -> bool:
+    """Return whether the environment asks for the memory checker."""
+    return os.environ.get("SPQC_CHECK", "0") not in ("", "0")
 
 
-def _slot_array(raw: npt.NDArray[np.uint8], slot: Mapping[str, Any], steps: int) -> npt.NDArray[np.int64]:
-    """Return [N, T, C, ...] of one trace slot."""
-    channels, *sides = slot["shape"]
-    pixels = math.prod(sides)
-    padded = -(-channels // LANES) * LANES
-    kept = 1 if slot["constant"] else steps
-    size = kept * pixels * padded * slot["bits"] // 8
-    part = np.ascontiguousarray(raw[:, slot["offset"] : slot["offset"] + size])
-    every = part.view(np.uint8 if slot["bits"] == 8 else np.int32).reshape(raw.shape[0], kept, pixels, padded)
-    found = every[..., :channels].transpose(0, 1, 3, 2).astype(np.int64)
-    array = found.reshape(raw.shape[0], kept, *slot["shape"])
-    return np.repeat(array, steps, axis=1) if kept != steps else array
-
-
-def joined(parts: list[Observation]) -> Observation:
-    """Return observations of parts of a batch as one."""
-
-    def together(name: str) -> dict[str, Array]:
-        first = getattr(parts[0], name)
-        return {layer: np.concatenate([getattr(p, name)[layer] for p in parts]) for layer in first}
-
-    logits = np.concatenate([p.logits for p in parts])
-    return Observation(logits, together("spikes"), together("states"), together("gates"))
+def agreed(results: list[Array]) -> Array:
+    """Return the first of equal results; InternalError where the place of memory, or what was in it, changed one."""
+    for other in results[1:]:
+        if not np.array_equal(results[0], other):
+            raise InternalError("the result depends on memory that nobody wrote", hint="please report this")
+    return results[0]
