@@ -26,12 +26,14 @@ from spqc.ir import Array, parse_graph
 from spqc.options import fields_of, format_value, split_call
 from spqc.runtime.samples import random_codes
 from spqc.runtime.session import Artifact, Logits
+from spqc.runtime.stress import DESCRIPTION as STRESS
+from spqc.runtime.stress import stress_codes
 from spqc.sources import data_samples, data_set, inputs_for, read_model
 from spqc.threads import limited
 from spqc.tuning.driver import TuneReport
 from spqc.tuning.fit import FitReport
 from spqc.tuning.session import fit, tune
-from spqc.verification import VerifyReport, verify_model
+from spqc.verification import Progress, VerifyReport, require_same_model, verify_chunks, verify_model
 
 __all__ = [
     "Analysis", "Artifact", "BenchReport", "Diagnosis", "Entry", "FitReport", "Inspection", "RunReport", "TuneReport",
@@ -119,16 +121,30 @@ def verify(
     x: npt.ArrayLike | None = None,
     samples: int | None = None,
     seed: int = 0,
+    *,
+    stress: int | None = None,
+    progress: Progress | None = None,
 ) -> VerifyReport:
     """Compare a model's framework, the interpreter and the artifact on every spike, state, mask and logit.
 
     Without `artifact` the model is compiled for `target`; without `x` inputs are drawn (`samples`, `seed`): the real
-    test images where the model has some, and the report says which.
+    test images where the model has some, and the report says which. stress: instead draw that many random inputs, from
+    silent to full. progress: called with the number of samples done. Raises UsageError for another model's artifact.
     """
+    _positive("samples", samples)
+    if _positive("stress", stress) is not None and (x is not None or samples is not None):
+        raise UsageError("stress draws its own inputs", hint="leave out the inputs, or the number of samples")
     read = read_model(model)
-    compiled = compile_model(read, target) if artifact is None else _opened(artifact)
+    if artifact is None:
+        compiled = compile_model(read, target)
+    else:
+        compiled = _opened(artifact)
+        require_same_model(read, compiled)
+    if stress is not None:
+        chunks = stress_codes(read.graph, stress, _seed(seed))
+        return verify_chunks(read, compiled, chunks, f"{STRESS} (seed {seed})", progress)
     if x is None:
-        examples = inputs_for(read, _positive("samples", samples), seed)
+        examples = inputs_for(read, samples, _seed(seed))
         return verify_model(read, compiled, examples.x, examples.description)
     return verify_model(read, compiled, x, "given inputs")
 
@@ -266,6 +282,12 @@ def _positive(name: str, value: int | None) -> int | None:
     if value is not None and value < 1:
         raise UsageError(f"{name} must be 1 or more, not {format_value(value)}")
     return value
+
+
+def _seed(seed: int) -> int:
+    if seed < 0:
+        raise UsageError(f"seed must be 0 or more, not {seed}")
+    return seed
 
 
 def _with_threads(target: str, threads: int | None) -> str:

@@ -57,8 +57,17 @@ def show_verify(report: VerifyReport) -> None:
     show_table(
         ("what", "compared", "different"), [(n, f"{a:,}", f"{b:,}") for n, a, b in counted], ("compared", "different")
     )
+    out.print(f"  {_proof(report)}", markup=False, soft_wrap=True)
     if report.first_mismatch is not None:
         out.print(f"first difference: {report.first_mismatch}", markup=False, soft_wrap=True)
+
+
+def _proof(report: VerifyReport) -> str:
+    """Return how much was run to find out."""
+    each, memory = report.inferences // max(report.samples, 1), ", in memory full of garbage" * report.dirty_memory
+    orders = "1 order" if report.orders == 1 else f"{report.orders} orders"
+    words = f"every sample {each} times, in {orders}, as whole windows and as streams"
+    return f"{report.inferences:,} inferences: {words}{memory}"
 
 
 def show_bench(report: BenchReport) -> None:
