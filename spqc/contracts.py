@@ -209,6 +209,11 @@ class Target(ABC):
         raise UsageError(f"target '{self.name}' has no cost function", hint="`spqc tune --fit` serves the target llvm")
 
     @classmethod
+    def require_ready(cls) -> None:
+        """Raise Unavailable where this machine can run no artifact of the target, whoever compiled it; quick."""
+        return
+
+    @classmethod
     @abstractmethod
     def open(cls, package: Package) -> Executor:
         """Return an executor for a built package; Unavailable says why this machine has none."""
