@@ -54,7 +54,9 @@ class SpQuant(Frontend):
                 source.label,
                 "change the named option; `spqc train NAME --preset quant` trains a network that compiles",
             )
-        return _Lowering(net).graph()
+        graph = _Lowering(net).graph()
+        neurons.say_what_is_rounded(net)
+        return graph
 
     def observe(self, source: Source, x: Array) -> Observation:
         import torch

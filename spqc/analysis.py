@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +17,7 @@ from spqc.cost.energy import Energy, bit_level, eq31, syops
 from spqc.cost.memory import MemoryForm, memory_forms
 from spqc.cost.operations import LayerOperations, implied_channel_sparsity, operations_of, total_of
 from spqc.cost.total import total_activity
-from spqc.errors import GraphError, ModelError, UsageError
+from spqc.errors import GraphError, ModelError, Notice, UsageError
 from spqc.ir import Graph
 from spqc.ir.program import Program
 from spqc.runtime.observe import input_format, layer_of
@@ -201,12 +202,19 @@ def _created(name: str, settings: dict[str, Any], question: Question) -> Model:
         from spqc.nn import models
     except ImportError as error:
         raise UsageError(f"models need {error.name}", hint="pip install 'spqc[torch]'") from None
-    outline = read_model(models.outline(name, **settings))
+    outline = _fresh(models.outline(name, **settings))
     few = account_of(outline.graph).weights <= _LOWERED_WEIGHTS
     runs = question.x is not None or question.samples is not None
     if runs or (few if question.program is None else question.program):
-        return read_model(models.create(name, **settings, calibrate=runs))
+        return _fresh(models.create(name, **settings, calibrate=runs))
     return outline
+
+
+def _fresh(network: Any) -> Model:
+    """Return a drawn network read without notices: nobody chose its numbers."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Notice)
+        return read_model(network)
 
 
 def _measured(subject: _Subject, question: Question) -> tuple[dict[str, LayerActivity], str, int]:

@@ -17,7 +17,7 @@ _UNIT_BITS = 16
 def unit_of(weight: Tensor, steps: int) -> float | None:
     """Return the unit of a grid of which every weight is a multiple, at most `steps` times; None where there is none.
 
-    It is 1 where the weights are integers, else their greatest common divisor. Weights that were trained lie on no grid,
+    It is 1 where the weights are integers, else their greatest common divisor. Trained weights lie on none,
     which a few of them show.
     """
     flat = weight.detach().flatten()
