@@ -115,10 +115,11 @@ def _network(source: Source) -> SpikingNetwork:
     """Return the network, a live one in the mode it is in; a clear error where torch is not installed."""
     try:
         from spqc.nn import checkpoint, wrappers
+        from spqc.nn.borrowed import on_cpu
     except ImportError as error:
         raise UsageError(f"reading {source.label} needs torch: {error}", hint="pip install 'spqc[torch]'") from None
     if source.model is not None:
-        return wrappers.unwrapped(source.model, source.label)
+        return on_cpu(wrappers.unwrapped(source.model, source.label))
     if source.path is None:
         raise ModelError("there is neither a file nor a module to read", source.label)
     return checkpoint.load(source.path)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
 from spqc.compiler import lowered, optimised
@@ -19,8 +20,10 @@ from spqc.cost.operations import LayerOperations, implied_channel_sparsity, oper
 from spqc.cost.total import total_activity
 from spqc.errors import GraphError, ModelError, Notice, UsageError
 from spqc.ir import Graph
+from spqc.ir.layout import Layout
 from spqc.ir.program import Program
-from spqc.runtime.observe import input_format, layer_of
+from spqc.runtime.given import drawn_layout, given_codes
+from spqc.runtime.observe import layer_of
 from spqc.runtime.session import Artifact
 from spqc.sources import Model, graph_inputs, inputs_for, read_model
 
@@ -86,6 +89,7 @@ class Question:
     """What to analyse beyond the account.
 
     x, samples, seed: given inputs, or how many to draw; without either nothing is measured on a fresh model.
+    layout: the axes of given inputs, NT, TN, N or T. from_data: whether they are samples of a data set.
     program: whether to lower the network for a CPU; None: unless it is fresh and large. clip_bound: c of Eq 5.
     weight_bits: charged for every weight, instead of the model's own.
     channel_sparsity, spatial_sparsity: of masks that are not measured. rate: assumed where no rate is measured.
@@ -103,6 +107,8 @@ class Question:
     spatial_sparsity: float = 0.0
     rate: float | None = None
     factor: float | None = None
+    layout: Layout | None = None
+    from_data: bool = False
 
     def __post_init__(self) -> None:
         _check_share("channel_sparsity", self.channel_sparsity)
@@ -223,7 +229,8 @@ def _measured(subject: _Subject, question: Question) -> tuple[dict[str, LayerAct
         return {}, "none", 0
     x, description = _inputs(subject, question)
     graph = subject.graph
-    codes = input_format(graph).to_codes(x, graph.inputs[0].type.shape, graph.steps)
+    drawn = question.x is None or question.from_data
+    codes = given_codes(graph, x, drawn_layout(graph, np.asarray(x)) if drawn else question.layout)
     return activity_of(graph, codes, question.clip_bound), description, len(codes)
 
 

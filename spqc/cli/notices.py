@@ -25,5 +25,5 @@ def shown() -> Iterator[None]:
 
     with warnings.catch_warnings():
         warnings.simplefilter("always", Notice)
-        warnings.showwarning = show  # type: ignore[assignment]
+        warnings.showwarning = show
         yield

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from . import shared
+
+if TYPE_CHECKING:
+    from spqc.ir.layout import Layout
 
 
 @click.command("verify")
@@ -15,6 +20,7 @@ from . import shared
 @click.option("--samples", type=int, metavar="N", help="How many samples to draw where no input is given.")
 @click.option("--stress", type=int, metavar="N", help="Instead draw N random inputs, from silent to full.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of drawn inputs.")
+@shared.layout
 @shared.as_json
 def command(
     model: str,
@@ -24,6 +30,7 @@ def command(
     samples: int | None,
     stress: int | None,
     seed: int,
+    layout: Layout | None,
     as_json: bool,
 ) -> int:
     """Compare every spike, state, mask and logit of MODEL in its framework, in the interpreter and in ARTIFACT.
@@ -38,7 +45,7 @@ def command(
     with counter("verifying") as count:
         report = api.verify(
             model, target, artifact, x, samples, seed,
-            stress=stress, progress=lambda done: count(done, stress or done),
+            layout=layout, stress=stress, progress=lambda done: count(done, stress or done),
         )  # fmt: skip
     if as_json:
         shared.print_json("verify", report)

@@ -4,9 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 
 import torch
 from torch import nn
+
+from .network import SpikingNetwork
+
+
+def on_cpu(network: SpikingNetwork) -> SpikingNetwork:
+    """Return the network, or a copy on the cpu of one on an accelerator: what is exact is its evaluation there."""
+    devices = {value.device.type for value in network.state_dict().values()}
+    if devices <= {"cpu", "meta"}:
+        return network
+    return deepcopy(network).to("cpu")
 
 
 @contextmanager

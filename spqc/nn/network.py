@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -99,8 +98,7 @@ class SpikingNetwork(nn.Module):
 
     def codes(self, x: Any) -> Tensor:
         """Return the input codes [N, T, *in_shape] as float32. Raises InputError."""
-        array = _as_array(x) if isinstance(x, Tensor) else x
-        codes = torch.from_numpy(self.inputs.to_codes(array, self.in_shape, self.steps))
+        codes = torch.from_numpy(self.inputs.to_codes(x, self.in_shape, self.steps))
         return codes.to(self.classifier.weight.device, torch.float32)
 
     def forward(self, x: Any) -> Tensor:
@@ -130,8 +128,3 @@ class SpikingNetwork(nn.Module):
 
         logits: Tensor = self.classifier(self.topology.run(codes, apply))
         return logits
-
-
-def _as_array(x: Tensor) -> np.ndarray[Any, np.dtype[Any]]:
-    values = x.detach().cpu()
-    return values.float().numpy() if values.dtype == torch.bfloat16 else values.numpy()
