@@ -17,14 +17,14 @@ _UNIT_BITS = 16
 def unit_of(weight: Tensor, steps: int) -> float | None:
     """Return the unit of a grid of which every weight is a multiple, at most `steps` times; None where there is none.
 
-    It is 1 where the weights are integers, else their greatest common divisor. Trained weights lie on none,
-    which a few of them show.
+    It is 1 where the weights are integers, else their greatest common divisor. Trained weights lie on none, as a few
+    of them show; one value alone tells no grid.
     """
     flat = weight.detach().flatten()
     if _divisor(_magnitudes(flat[:_FIRST]), steps) is None:
         return None
     magnitudes = np.unique(_magnitudes(flat))
-    if len(magnitudes) == 0 or len(magnitudes) > steps:
+    if not 0 < len(magnitudes) <= steps or bool((flat == flat[0]).all()):
         return None
     if (magnitudes == np.rint(magnitudes)).all() and magnitudes[-1] <= steps:
         return 1.0

@@ -159,6 +159,13 @@ def test_uniform_keeps_weights_that_lie_on_a_grid(bits: int, unit: float) -> Non
 def test_uniform_keeps_integers_as_they_are() -> None:
     integers, scale = quantisers.create("uniform", 4).integers(torch.tensor([5.0, 4.0, -3.0, 1.0]))
     assert (integers.tolist(), scale) == ([5, 4, -3, 1], 1.0)
+    integers, scale = quantisers.create("uniform", 8).integers(torch.tensor([0.0, 1.0, -1.0, 1.0]))
+    assert (integers.tolist(), scale) == ([0, 1, -1, 1], 1.0), "ternary weights"
+
+
+def test_one_value_alone_tells_no_grid() -> None:
+    integers, scale = quantisers.create("uniform", 8).integers(torch.ones(3, 2))
+    assert bool((integers == 127).all()) and abs(127 * scale - 1) < 2.0**-16
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
