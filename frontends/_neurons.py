@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from spqc.errors import ModelError
+from spqc.errors import ModelError, Notice
 from spqc.ir import Array, Builder, Type, Value, ops
 from spqc.ir.fixed_point import Integration
 from spqc.ir.levels import Ties, midpoints
@@ -15,6 +16,7 @@ from spqc.options import format_value
 
 if TYPE_CHECKING:
     from spqc.nn.layers import SpikingLayer
+    from spqc.nn.network import SpikingNetwork
     from spqc.nn.neuron import NeuronConstants
 
 
@@ -110,6 +112,17 @@ def integer_neuron(build: Builder, index: int, layer: SpikingLayer, n: Value, or
         found = build.op(ops.CurrentNeuron, n, *states, *offsets, origin=origin, bits=numbers.bits, **attributes)
     build.nexts += found[1:]
     return found[0]
+
+
+def say_what_is_rounded(net: SpikingNetwork) -> None:
+    """Warn with a Notice where integer membranes hold other numbers than the network names."""
+    from spqc.nn import rounding
+
+    found = rounding.rounded_numbers(net)
+    if found:
+        more = f"; {len(found) - 1} more layers" if len(found) > 2 else "".join(f"; {text}" for text in found[1:])
+        text = f"integer membranes round, in PyTorch as in compiled code: {found[0]}{more}"
+        warnings.warn(f"{text} (membrane_fraction and leak_bits hold more)", Notice, stacklevel=2)
 
 
 def bias_constant(build: Builder, name: str, bias: Array) -> Value:

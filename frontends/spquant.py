@@ -31,14 +31,17 @@ class SpQuant(Frontend):
     @classmethod
     def matches(cls, source: Source) -> bool:
         if source.model is not None:
-            return any(base.__module__.startswith("spqc.nn.") for base in type(source.model).__mro__)
+            return _is_network(source.model)
         return source.path is not None and source.path.suffix in _SUFFIXES
 
     def load(self, source: Source) -> Graph:
         net = _network(source)
+        from spqc.nn import parameters
+        from spqc.nn.borrowed import evaluating
         from spqc.nn.settled import read_once
 
-        with read_once(net):
+        parameters.check_network(net, source.label)
+        with evaluating(net), read_once(net):
             return self._load(net, source)
 
     def _load(self, net: SpikingNetwork, source: Source) -> Graph:
@@ -51,14 +54,21 @@ class SpQuant(Frontend):
                 source.label,
                 "change the named option; `spqc train NAME --preset quant` trains a network that compiles",
             )
-        return _Lowering(net).graph()
+        graph = _Lowering(net).graph()
+        neurons.say_what_is_rounded(net)
+        return graph
 
     def observe(self, source: Source, x: Array) -> Observation:
         import torch
 
+        from spqc.nn.borrowed import evaluating
+
         net = _network(source)
-        with torch.no_grad():
+        with evaluating(net):
             seen = net.observe(torch.from_numpy(np.ascontiguousarray(x)))
+            return self._observation(net, seen)
+
+    def _observation(self, net: SpikingNetwork, seen: Any) -> Observation:
         layers = dict(net.spiking_layers())
         gates: dict[str, Array] = {}
         for name, record in seen.layers.items():
@@ -82,26 +92,34 @@ class SpQuant(Frontend):
         )
 
     def eager(self, source: Source) -> Callable[[Array], object] | None:
+        from copy import deepcopy
+
         from spqc.nn.eager import folded
 
-        return folded(_network(source))
+        return folded(deepcopy(_network(source)))  # its own, since it stays in evaluation mode
+
+
+def _is_network(model: Any) -> bool:
+    """Return whether a live object is a part of spqc.nn, or a module of torch around one."""
+    if any(base.__module__.startswith("spqc.nn.") for base in type(model).__mro__):
+        return True
+    if not any(base.__module__.startswith("torch.nn.") for base in type(model).__mro__):
+        return False
+    from spqc.nn import wrappers
+
+    inner = wrappers.content(model)
+    return inner is not None and _is_network(inner)
 
 
 def _network(source: Source) -> SpikingNetwork:
-    """Return the network in evaluation mode; a clear error where torch is not installed."""
+    """Return the network, a live one in the mode it is in; a clear error where torch is not installed."""
     try:
-        from spqc.nn import checkpoint
-        from spqc.nn.network import SpikingNetwork as Network
+        from spqc.nn import checkpoint, wrappers
+        from spqc.nn.borrowed import on_cpu
     except ImportError as error:
         raise UsageError(f"reading {source.label} needs torch: {error}", hint="pip install 'spqc[torch]'") from None
     if source.model is not None:
-        if not isinstance(source.model, Network):
-            raise ModelError(
-                f"{type(source.model).__name__} is a part of a network",
-                source.label,
-                "compile the whole SpikingNetwork",
-            )
-        return source.model.eval()
+        return on_cpu(wrappers.unwrapped(source.model, source.label))
     if source.path is None:
         raise ModelError("there is neither a file nor a module to read", source.label)
     return checkpoint.load(source.path)

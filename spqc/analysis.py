@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
 from spqc.compiler import lowered, optimised
@@ -16,10 +18,12 @@ from spqc.cost.energy import Energy, bit_level, eq31, syops
 from spqc.cost.memory import MemoryForm, memory_forms
 from spqc.cost.operations import LayerOperations, implied_channel_sparsity, operations_of, total_of
 from spqc.cost.total import total_activity
-from spqc.errors import GraphError, ModelError, UsageError
+from spqc.errors import GraphError, ModelError, Notice, UsageError
 from spqc.ir import Graph
+from spqc.ir.layout import Layout
 from spqc.ir.program import Program
-from spqc.runtime.observe import input_format, layer_of
+from spqc.runtime.given import drawn_layout, given_codes
+from spqc.runtime.observe import layer_of
 from spqc.runtime.session import Artifact
 from spqc.sources import Model, graph_inputs, inputs_for, read_model
 
@@ -85,6 +89,7 @@ class Question:
     """What to analyse beyond the account.
 
     x, samples, seed: given inputs, or how many to draw; without either nothing is measured on a fresh model.
+    layout: the axes of given inputs, NT, TN, N or T. from_data: whether they are samples of a data set.
     program: whether to lower the network for a CPU; None: unless it is fresh and large. clip_bound: c of Eq 5.
     weight_bits: charged for every weight, instead of the model's own.
     channel_sparsity, spatial_sparsity: of masks that are not measured. rate: assumed where no rate is measured.
@@ -102,6 +107,8 @@ class Question:
     spatial_sparsity: float = 0.0
     rate: float | None = None
     factor: float | None = None
+    layout: Layout | None = None
+    from_data: bool = False
 
     def __post_init__(self) -> None:
         _check_share("channel_sparsity", self.channel_sparsity)
@@ -201,12 +208,19 @@ def _created(name: str, settings: dict[str, Any], question: Question) -> Model:
         from spqc.nn import models
     except ImportError as error:
         raise UsageError(f"models need {error.name}", hint="pip install 'spqc[torch]'") from None
-    outline = read_model(models.outline(name, **settings))
+    outline = _fresh(models.outline(name, **settings))
     few = account_of(outline.graph).weights <= _LOWERED_WEIGHTS
     runs = question.x is not None or question.samples is not None
     if runs or (few if question.program is None else question.program):
-        return read_model(models.create(name, **settings, calibrate=runs))
+        return _fresh(models.create(name, **settings, calibrate=runs))
     return outline
+
+
+def _fresh(network: Any) -> Model:
+    """Return a drawn network read without notices: nobody chose its numbers."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Notice)
+        return read_model(network)
 
 
 def _measured(subject: _Subject, question: Question) -> tuple[dict[str, LayerActivity], str, int]:
@@ -215,7 +229,8 @@ def _measured(subject: _Subject, question: Question) -> tuple[dict[str, LayerAct
         return {}, "none", 0
     x, description = _inputs(subject, question)
     graph = subject.graph
-    codes = input_format(graph).to_codes(x, graph.inputs[0].type.shape, graph.steps)
+    drawn = question.x is None or question.from_data
+    codes = given_codes(graph, x, drawn_layout(graph, np.asarray(x)) if drawn else question.layout)
     return activity_of(graph, codes, question.clip_bound), description, len(codes)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,20 +18,26 @@ from spqc.benchmark import BenchReport, measure_artifact
 from spqc.catalogue import Entry, entries
 from spqc.compiler import compile_model
 from spqc.contracts import Target
-from spqc.errors import UsageError
+from spqc.errors import InputError, UsageError
 from spqc.files import write_atomic
 from spqc.health import Diagnosis, diagnose
 from spqc.inspection import Inspection, inspect_path
 from spqc.ir import Array, parse_graph
+from spqc.ir.foreign_arrays import as_array
+from spqc.ir.layout import Layout
 from spqc.options import fields_of, format_value, split_call
+from spqc.runtime.given import drawn_layout
 from spqc.runtime.samples import random_codes
 from spqc.runtime.session import Artifact
 from spqc.runtime.stream import Logits
+from spqc.runtime.stress import DESCRIPTION as STRESS
+from spqc.runtime.stress import stress_codes
 from spqc.sources import data_samples, data_set, inputs_for, read_model
+from spqc.threads import limited
 from spqc.tuning.driver import TuneReport
 from spqc.tuning.fit import FitReport
 from spqc.tuning.session import fit, tune
-from spqc.verification import VerifyReport, verify_model
+from spqc.verification import Progress, VerifyReport, require_same_model, verify_chunks, verify_model
 
 __all__ = [
     "Analysis", "Artifact", "BenchReport", "Diagnosis", "Entry", "FitReport", "Inspection", "RunReport", "TuneReport",
@@ -50,16 +55,19 @@ def compile(
     dump: str | Path | None = None,
     calibrate: npt.ArrayLike | str | Path | None = None,
     records: str | Path | None = None,
+    layout: Layout | None = None,
 ) -> Artifact:
     """Compile a model - a path, a live network or a graph - for a target such as `llvm{threads=2}`.
 
     passes: a pipeline text instead of the target's own, where `default` stands for it. out: also write the artifact.
     dump: a folder for the graph after every pass. calibrate: inputs (or their .npy file) that show how often neurons
-    spike, so that the target can choose its kernels; without them it assumes typical rates. records: the file of
-    tuning records to choose by, instead of the one that `tune` writes by default; `none` for none.
+    spike, so that the target can choose its kernels; without them it assumes typical rates. layout: their axes, NT, TN,
+    N or T. records: the file of tuning records to choose by, instead of the one that `tune` writes by default; `none`
+    for none.
     Raises ModelError, UsageError, InputError or OutputError.
     """
-    artifact = compile_model(model, target, passes, None if dump is None else Path(dump), calibrate, records)
+    _require_inputs(calibrate, layout)
+    artifact = compile_model(model, target, passes, None if dump is None else Path(dump), calibrate, records, layout)
     if out is not None:
         artifact.save(out)
     return artifact
@@ -70,9 +78,9 @@ def load(path: str | Path) -> Artifact:
     return Artifact.load(path)
 
 
-def run(artifact: Artifact | str | Path, x: npt.ArrayLike) -> Logits:
-    """Return logits [N, T, classes] of inputs [N, T, ...] or [N, ...]."""
-    return _opened(artifact).run(x)
+def run(artifact: Artifact | str | Path, x: npt.ArrayLike, layout: Layout | None = None) -> Logits:
+    """Return logits [N, T, classes] of inputs [N, T, ...] or [N, ...], or of the layout TN or T."""
+    return _opened(artifact).run(x, layout)
 
 
 @dataclass(frozen=True)
@@ -94,16 +102,30 @@ class RunReport:
 
 
 def classify(
-    artifact: Artifact | str | Path, x: npt.ArrayLike, labels: npt.ArrayLike | None = None, inputs: str = "given inputs"
+    artifact: Artifact | str | Path,
+    x: npt.ArrayLike,
+    labels: npt.ArrayLike | None = None,
+    inputs: str = "given inputs",
+    layout: Layout | None = None,
 ) -> RunReport:
     """Run a network and name the class of each sample: the greatest logit summed over the steps."""
     opened = _opened(artifact)
-    integers = opened.executor.run(opened.feed(x))
+    integers = opened.executor.run(opened.feed(x, layout))
     samples, steps, classes = integers.shape
     predictions = integers.sum(axis=1).argmax(axis=1)
-    correct = None if labels is None else int((predictions == np.asarray(labels)).sum())
+    correct = None if labels is None else int((predictions == _labels(labels, samples)).sum())
     logits = opened.to_logits(integers)
     return RunReport(opened.target, inputs, samples, steps, classes, predictions.tolist(), correct, logits)
+
+
+def _labels(labels: npt.ArrayLike, samples: int) -> Array:
+    found = as_array(labels)
+    if found.shape != (samples,) or found.dtype.kind not in "bui":
+        raise InputError(
+            f"labels of shape {list(found.shape)} and dtype {found.dtype} do not name the classes of {samples} samples",
+            hint="give one integer a sample",
+        )
+    return found
 
 
 def save_array(path: str | Path, array: npt.ArrayLike) -> None:
@@ -120,18 +142,35 @@ def verify(
     x: npt.ArrayLike | None = None,
     samples: int | None = None,
     seed: int = 0,
+    *,
+    layout: Layout | None = None,
+    stress: int | None = None,
+    progress: Progress | None = None,
 ) -> VerifyReport:
     """Compare a model's framework, the interpreter and the artifact on every spike, state, mask and logit.
 
     Without `artifact` the model is compiled for `target`; without `x` inputs are drawn (`samples`, `seed`): the real
-    test images where the model has some, and the report says which.
+    test images where the model has some, and the report says which. layout: the axes of x, NT, TN, N or T. stress:
+    instead draw that many random inputs, from silent to full. progress: called with the number of samples done.
+    Raises UsageError for another model's artifact.
     """
+    _positive("samples", samples)
+    _require_inputs(x, layout)
+    if _positive("stress", stress) is not None and (x is not None or samples is not None):
+        raise UsageError("stress draws its own inputs", hint="leave out the inputs, or the number of samples")
     read = read_model(model)
-    compiled = compile_model(read, target) if artifact is None else _opened(artifact)
+    if artifact is None:
+        compiled = compile_model(read, target)
+    else:
+        compiled = _opened(artifact)
+        require_same_model(read, compiled)
+    if stress is not None:
+        chunks = stress_codes(read.graph, stress, _seed(seed))
+        return verify_chunks(read, compiled, chunks, f"{STRESS} (seed {seed})", progress)
     if x is None:
-        examples = inputs_for(read, _positive("samples", samples), seed)
-        return verify_model(read, compiled, examples.x, examples.description)
-    return verify_model(read, compiled, x, "given inputs")
+        examples = inputs_for(read, samples, _seed(seed))
+        return verify_model(read, compiled, examples.x, examples.description, drawn_layout(read.graph, examples.x))
+    return verify_model(read, compiled, x, "given inputs", layout)
 
 
 def bench(
@@ -143,27 +182,30 @@ def bench(
     repeats: int = 100,
     batches: tuple[int, ...] = (1, 32),
     threads: int | None = 1,
+    layout: Layout | None = None,
 ) -> BenchReport:
     """Measure a compiled network, and its framework's eager mode where the source model is given.
 
-    threads: how many threads the framework may use, and the target where it has the option `threads`.
+    threads: how many threads the framework may use, and the target where it has the option `threads`. layout: the axes
+    of x: NT, TN, N or T.
     """
     _positive("repeats", repeats)
-    if threads is not None:
-        os.environ["OMP_NUM_THREADS"] = str(_positive("threads", threads))
+    _require_inputs(x, layout)
+    _positive("threads", threads)
     read = None if model is None else read_model(model)
     if artifact is None and read is None:
         raise UsageError("there is nothing to measure", hint="give an artifact, a model, or both")
     compiled = _opened(artifact) if artifact is not None else compile_model(read, _with_threads(target, threads))
     if x is not None:
-        codes, description = compiled.codes(x), "given inputs"
+        codes, description = compiled.codes(x, layout), "given inputs"
     elif read is not None:
         examples = inputs_for(read, 64, 0)
-        codes, description = compiled.codes(examples.x), examples.description
+        codes, description = compiled.codes(examples.x, drawn_layout(read.graph, examples.x)), examples.description
     else:
         examples = random_codes(compiled.graph, 64, 0)
         codes, description = examples.x, examples.description
-    return measure_artifact(compiled, read, codes, description, batches, repeats, threads)
+    with limited(threads):
+        return measure_artifact(compiled, read, codes, description, batches, repeats, threads)
 
 
 def analyze(
@@ -183,10 +225,12 @@ def analyze(
     """
     chosen = settings if isinstance(settings, Mapping) else _assigned(model, settings)
     _positive("samples", samples)
+    _require_inputs(x, asked.get("layout"))
     description = "given inputs"
     if data is not None:
         if x is not None:
             raise UsageError("give either inputs or a data set, not both")
+        asked["from_data"] = True
         examples = data_samples(data, root, samples or 16, asked.get("seed", 0))
         x, description = examples.x, examples.description
     return analyze_model(model, chosen, Question(x=x, description=description, samples=samples, **asked))
@@ -267,6 +311,17 @@ def _positive(name: str, value: int | None) -> int | None:
     if value is not None and value < 1:
         raise UsageError(f"{name} must be 1 or more, not {format_value(value)}")
     return value
+
+
+def _require_inputs(x: object, layout: Layout | None) -> None:
+    if layout is not None and x is None:
+        raise UsageError("a layout says what the axes of given inputs are", hint="give the inputs too")
+
+
+def _seed(seed: int) -> int:
+    if seed < 0:
+        raise UsageError(f"seed must be 0 or more, not {seed}")
+    return seed
 
 
 def _with_threads(target: str, threads: int | None) -> str:

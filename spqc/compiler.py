@@ -12,6 +12,7 @@ from spqc import pipeline, registry
 from spqc.contracts import Target
 from spqc.errors import GraphError, ModelError, UsageError
 from spqc.ir import Graph
+from spqc.ir.layout import Layout
 from spqc.ir.program import Program
 from spqc.options import format_call
 from spqc.runtime.artifact import Contents
@@ -27,6 +28,7 @@ def compile_model(
     dump: Path | None = None,
     calibrate: npt.ArrayLike | str | Path | None = None,
     records: str | Path | None = None,
+    layout: Layout | None = None,
 ) -> Artifact:
     """Return the artifact of a model; see `spqc.api.compile`."""
     chosen = target_of(target)
@@ -34,7 +36,7 @@ def compile_model(
     text = pipeline.expand(chosen.pipeline() if passes is None else passes, {"default": chosen.pipeline()})
     graph, log = _optimise(read, chosen, text, dump)
     programs = lowered(graph, chosen, dump)
-    binary = chosen.build_advised(graph, programs, advice_for(graph, calibrate, records))
+    binary = chosen.build_advised(graph, programs, advice_for(graph, calibrate, records, layout))
     source = {"model": Path(read.source.label).name, "sha256": read.graph.digest()}
     contents = Contents(
         format_call(chosen.name, chosen),

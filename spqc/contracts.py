@@ -210,6 +210,11 @@ class Target(ABC):
         raise UsageError(f"target '{self.name}' has no cost function", hint="`spqc tune --fit` serves the target llvm")
 
     @classmethod
+    def require_ready(cls) -> None:
+        """Raise Unavailable where this machine can run no artifact of the target, whoever compiled it; quick."""
+        return
+
+    @classmethod
     @abstractmethod
     def open(cls, package: Package) -> Executor:
         """Return an executor for a built package; Unavailable says why this machine has none."""
@@ -269,11 +274,12 @@ class Executor(ABC):
         """Forget the executor's own stream: the next `step` is the first."""
         self._own_stream.reset()
 
-    def dirty(self, seed: int | None) -> None:  # noqa: B027 - nothing to do is right for most
+    def dirty(self, seed: int | None) -> None:
         """Fill all memory that a call may not rely on with seeded garbage before each call; None: leave it be.
 
         What differs afterwards was read before it was written. An executor without memory of its own does nothing.
         """
+        return
 
     def close(self) -> None:
         """Give back what the executor holds; it is not called afterwards, and neither are its streams."""

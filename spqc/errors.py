@@ -57,3 +57,7 @@ class InternalError(SpqcError):
     """A bug of spqc: please report it."""
 
     exit_code: ClassVar[int] = 70
+
+
+class Notice(UserWarning):
+    """What the user should know and what is no error: how an input was taken, what is rounded."""

@@ -12,6 +12,7 @@ from spqc import registry
 from spqc.contracts import Examples, Frontend, Source
 from spqc.errors import ModelError, SpqcError, UsageError
 from spqc.ir import Graph, verify
+from spqc.ir.finite import require_finite
 from spqc.options import build, nearest, split_call
 from spqc.runtime.observe import input_format
 from spqc.runtime.samples import random_codes
@@ -35,20 +36,7 @@ def read_model(model: Any) -> Model:
         return model
     source = source_of(model)
     frontend = frontend_for(source)
-    return Model(source, frontend, _finite(verify(frontend.load(source)), source))
-
-
-def _finite(graph: Graph, source: Source) -> Graph:
-    """Return the graph; ModelError where a constant holds NaN or infinity."""
-    for value in graph.constants:
-        array = graph.data.get(value.name)
-        if array is not None and array.dtype.kind == "f" and not np.isfinite(array).all():
-            op = graph.readers.get(value.name, (None,))[0]
-            where = f"{source.label}: {op.origin or op}" if op else source.label
-            raise ModelError(
-                f"'{value.name}' holds NaN or infinity", where, "the training diverged, or the file is damaged"
-            )
-    return graph
+    return Model(source, frontend, require_finite(verify(frontend.load(source)), source.label))
 
 
 def source_of(model: Any) -> Source:

@@ -2,29 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from spqc.contracts import Observation
+from spqc.contracts import Executor, Observation
 from spqc.errors import UsageError
 from spqc.ir import Array
+from spqc.ir.layout import Layout
 from spqc.runtime.compare import Mismatch, Tally, compare
-from spqc.runtime.observe import fed, input_format, layers, observe_graph
+from spqc.runtime.given import given_codes
+from spqc.runtime.observe import fed, layers, observe_graph
 from spqc.runtime.session import Artifact
 from spqc.sources import Model
 
+Progress = Callable[[int], None]
+
 _CHUNK = 64
+_WAYS = 3  # as whole windows, traced, and step by step
+_PASSES = 2
 
 
 @dataclass(frozen=True)
 class VerifyReport:
     """How many elements were compared, how many differ, and the first that does.
 
-    An element counts once, though up to four runs are compared on it: the framework, the interpreter on the graph as
-    loaded, the artifact over all steps, and (logits only) the artifact step by step.
+    An element counts once, however many runs are compared on it: the framework, the interpreter on the graph as loaded,
+    and the artifact twice, in another order and other batches the second time: traced, and (logits only) as whole
+    windows and as streams. inferences: of the artifact, all samples and ways together. orders: of the samples.
+    dirty_memory: whether the executor's memory was filled with garbage before every call.
     """
 
     equal: bool
@@ -43,39 +51,98 @@ class VerifyReport:
     compared_logits: int
     mismatched_logits: int
     first_mismatch: Mismatch | None
+    inferences: int
+    orders: int
+    dirty_memory: bool
 
 
-def verify_model(model: Model, artifact: Artifact, x: npt.ArrayLike, description: str) -> VerifyReport:
-    """Compare framework, interpreter and artifact on inputs [N, T, ...] or [N, ...]."""
-    _check_same_signature(model, artifact)
-    graph = model.graph
-    codes = input_format(graph).to_codes(x, graph.inputs[0].type.shape, graph.steps)
-    tally = Tally([*layers(graph), "logits"])
-    for first in range(0, len(codes), _CHUNK):
-        _verify_chunk(model, artifact, codes[first : first + _CHUNK], tally, first)
-    counts = tally.named()
-    equal = not any(tally.mismatched.values())
-    label, count = model.source.label, len(layers(graph))
+def verify_model(
+    model: Model, artifact: Artifact, x: npt.ArrayLike, description: str, layout: Layout | None = None
+) -> VerifyReport:
+    """Compare framework, interpreter and artifact on inputs [N, T, ...] or [N, ...], or of another layout."""
+    codes = given_codes(model.graph, x, layout)
+    chunks = (codes[first : first + _CHUNK] for first in range(0, len(codes), _CHUNK))
+    return verify_chunks(model, artifact, chunks, description)
+
+
+def verify_chunks(
+    model: Model, artifact: Artifact, chunks: Iterable[Array], description: str, progress: Progress | None = None
+) -> VerifyReport:
+    """Compare framework, interpreter and artifact on codes [N, T, ...], as many arrays of them as there are.
+
+    progress: called with the number of samples done. Raises UsageError for the artifact of another model. A stream that
+    the caller has begun with the artifact goes on as if nothing had been: the comparison opens an executor of its own.
+    """
+    require_same_model(model, artifact)
+    own = Artifact(artifact.contents, artifact.label)
+    tally, samples, orders = Tally([*layers(model.graph), "logits"]), 0, 1
+    for codes in chunks:
+        _verify_chunk(model, own, codes, tally, samples)
+        samples, orders = samples + len(codes), max(orders, min(len(codes), _PASSES))
+        if progress is not None:
+            progress(samples)
     return VerifyReport(
-        equal, label, artifact.target, description, len(codes), graph.steps, count, **counts, first_mismatch=tally.first
+        not any(tally.mismatched.values()),
+        model.source.label,
+        artifact.target,
+        description,
+        samples,
+        model.graph.steps,
+        len(layers(model.graph)),
+        **tally.named(),
+        first_mismatch=tally.first,
+        inferences=samples * _WAYS * _PASSES,
+        orders=orders,
+        dirty_memory=type(own.executor).dirty is not Executor.dirty,
     )
 
 
 def _verify_chunk(model: Model, artifact: Artifact, codes: Array, tally: Tally, first: int) -> None:
-    executor, target = artifact.executor, artifact.target
+    target = artifact.target
     framework = model.frontend.observe(model.source, codes)
     interpreted = observe_graph(model.graph, codes)
-    x = fed(artifact.graph, codes)
-    traced = executor.trace(x)
-    compare(tally, {"interpreter": interpreted, "framework": framework, target: traced}, first)
+    seen = {"interpreter": interpreted, "framework": framework}
     logits: dict[str, Array | None] = {
         "interpreter": interpreted.logits,
         "framework": _as_integers(framework, interpreted, artifact),
-        target: executor.run(x),
-        f"{target} traced": traced.logits,
-        f"{target} step by step": _stepped(artifact, codes),
     }
+    for name, batches, seed in ((target, _whole(codes), first), (f"{target} again", _turned(codes), first + 1)):
+        artifact.executor.dirty(seed)
+        seen[name] = _traced(artifact, codes, batches)
+        logits |= {
+            name: _placed([artifact.executor.run(fed(artifact.graph, codes[batch])) for batch in batches], batches),
+            f"{name} traced": seen[name].logits,
+            f"{name} step by step": _placed([_stepped(artifact, codes[batch]) for batch in batches], batches),
+        }
+    compare(tally, seen, first)
     tally.add("logit", "logits", logits, first)
+
+
+def _whole(codes: Array) -> list[Array]:
+    """Return the samples as one batch: their places."""
+    return [np.arange(len(codes))]
+
+
+def _turned(codes: Array) -> list[Array]:
+    """Return the samples from the last to the first, in two batches of different sizes."""
+    turned = np.arange(len(codes))[::-1]
+    middle = -(-len(codes) // 3)
+    return [batch for batch in (turned[:middle], turned[middle:]) if len(batch)]
+
+
+def _placed(parts: list[Array], batches: list[Array]) -> Array:
+    """Return results of batches [N, ...] in the order of the samples."""
+    return np.concatenate(parts)[np.argsort(np.concatenate(batches))]
+
+
+def _traced(artifact: Artifact, codes: Array, batches: list[Array]) -> Observation:
+    parts = [artifact.executor.trace(fed(artifact.graph, codes[batch])) for batch in batches]
+
+    def together(name: str) -> dict[str, Array]:
+        return {layer: _placed([getattr(p, name)[layer] for p in parts], batches) for layer in getattr(parts[0], name)}
+
+    logits = _placed([part.logits for part in parts], batches)
+    return Observation(logits, together("spikes"), together("states"), together("gates"))
 
 
 def _stepped(artifact: Artifact, codes: Array) -> Array:
@@ -96,13 +163,12 @@ def _as_integers(framework: Observation, interpreted: Observation, artifact: Art
     )
 
 
-def _check_same_signature(model: Model, artifact: Artifact) -> None:
-    def signature(graph: Any) -> tuple[Any, ...]:
-        return graph.inputs[0].type.shape, graph.steps, graph.outputs[0].type.shape
-
-    if signature(model.graph) != signature(artifact.graph):
+def require_same_model(model: Model, artifact: Artifact) -> None:
+    """Raise UsageError unless the artifact was compiled from this very graph: of another, no spike is to blame."""
+    source = artifact.contents.source
+    if source.get("sha256") != model.graph.digest():
         raise UsageError(
-            f"the artifact was compiled from another network ('{artifact.contents.source.get('model')}')",
+            f"the artifact was compiled from another network ('{source.get('model')}')",
             artifact.label,
-            "its input, steps or classes differ; compile this model first",
+            "its weights or structure differ, or another version of spqc compiled it; compile this model first",
         )

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from . import shared
+
+if TYPE_CHECKING:
+    from spqc.ir.layout import Layout
 
 
 @click.command("analyze")
@@ -22,6 +27,7 @@ from . import shared
 @click.option("--factor", type=float, metavar="F", help="A factor of Eq 30: tell the S_c that it implies here.")
 @click.option("--rate", type=float, metavar="R", help="Share of active inputs to assume where none is measured.")
 @click.option("--program/--no-program", default=None, help="Lower it for a CPU, for its memory; a large NAME if asked.")
+@shared.layout
 @shared.as_json
 def command(
     model: str,
@@ -38,6 +44,7 @@ def command(
     factor: float | None,
     rate: float | None,
     program: bool | None,
+    layout: Layout | None,
     as_json: bool,
 ) -> None:
     """Account for a network layer by layer: weights, neurons, memory, operations, energy, as the papers count them.
@@ -65,6 +72,7 @@ def command(
         factor=factor,
         rate=rate,
         program=program,
+        layout=layout,
     )
     if as_json:
         shared.print_json("analyze", found)

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from . import shared
+
+if TYPE_CHECKING:
+    from spqc.ir.layout import Layout
 
 
 @click.command("bench")
@@ -14,6 +19,7 @@ from . import shared
 @click.option("--repeats", type=int, default=100, show_default=True, help="Calls to time.")
 @click.option("--batch", "batches", type=int, multiple=True, default=(1, 32), show_default=True, help="Batch sizes.")
 @click.option("--threads", type=int, default=1, show_default=True, help="Threads the framework may use.")
+@shared.layout
 @shared.as_json
 def command(
     artifact: str,
@@ -22,13 +28,14 @@ def command(
     repeats: int,
     batches: tuple[int, ...],
     threads: int | None,
+    layout: Layout | None,
     as_json: bool,
 ) -> None:
     """Measure ARTIFACT, and with --model the framework beside it."""
     from spqc import api
 
     x = None if input_path is None else api.read_array(input_path)
-    report = api.bench(artifact, model, x, repeats=repeats, batches=batches, threads=threads)
+    report = api.bench(artifact, model, x, repeats=repeats, batches=batches, threads=threads, layout=layout)
     if as_json:
         shared.print_json("bench", report)
     else:

@@ -13,6 +13,7 @@ import spqc
 from spqc.errors import SpqcError
 from spqc.options import nearest
 
+from . import notices
 from .group import LazyGroup
 
 BUG, INTERRUPTED, BROKEN_PIPE = 70, 130, 141
@@ -35,7 +36,8 @@ def cli(verbose: bool) -> None:
 def main(arguments: list[str] | None = None) -> int:
     """Return the exit code: 0 ok, 1 negative result, 2 usage or model, 3 unavailable, 70 a bug."""
     try:
-        return _run(arguments)
+        with notices.shown():
+            return _run(arguments)
     except SpqcError as error:
         _trace()
         print(_shown(error), file=sys.stderr)

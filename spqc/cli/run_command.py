@@ -10,6 +10,7 @@ from . import shared
 
 if TYPE_CHECKING:
     from spqc.api import RunReport
+    from spqc.ir.layout import Layout
 
 
 @click.command("run")
@@ -19,19 +20,29 @@ if TYPE_CHECKING:
 )
 @click.option("--data", metavar="NAME", help="Real test images of a known data set instead: digits.")
 @click.option("--output", metavar="Y.npy", help="Write the logits [N, T, classes] here.")
+@shared.layout
 @shared.as_json
-def command(artifact: str, input_path: str | None, data: str | None, output: str | None, as_json: bool) -> None:
+def command(
+    artifact: str,
+    input_path: str | None,
+    data: str | None,
+    output: str | None,
+    layout: Layout | None,
+    as_json: bool,
+) -> None:
     """Run ARTIFACT and print the class of each sample."""
     from spqc import api
 
     if (input_path is None) == (data is None):
         raise click.UsageError("give either --input or --data")
+    if data is not None and layout is not None:
+        raise click.UsageError("--layout is for --input")
     opened = api.load(artifact)
     if data is not None:
         examples = api.data_set(data)
         result = api.classify(opened, examples.x, examples.labels, examples.description)
     else:
-        result = api.classify(opened, api.read_array(str(input_path)), inputs=str(input_path))
+        result = api.classify(opened, api.read_array(str(input_path)), inputs=str(input_path), layout=layout)
     if output is not None:
         api.save_array(output, result.logits)
     _print(result, output, as_json)

@@ -6,9 +6,16 @@ from typing import Any
 
 import click
 
+from spqc.ir.layout import LAYOUTS
+
 as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 target = click.option(
     "--target", default="llvm", show_default=True, metavar="TARGET", help="A target, e.g. llvm or 'llvm{threads=2}'."
+)
+layout = click.option(
+    "--layout",
+    type=click.Choice(LAYOUTS),
+    help="The axes of the input: N samples, T steps; one frame a sample, or one sample. Else [N, T, ...] or [N, ...].",
 )
 
 

@@ -10,12 +10,14 @@ import numpy.typing as npt
 
 from spqc.errors import InputError, UsageError
 
+from .foreign_arrays import as_array
+from .layout import Layout, arranged
+
 Encoding = Literal["pixels", "spikes", "digits"]
 Coding = Literal["frames", "direct"]
 
 _GREATEST_CODE: dict[str, int] = {"pixels": 255, "spikes": 1, "digits": 16}
 _SCALE: dict[str, float] = {"pixels": 1 / 256, "spikes": 1.0, "digits": 1 / 16}
-_SHOWN_SAMPLES = "N"
 
 
 @dataclass(frozen=True)
@@ -47,15 +49,16 @@ class InputFormat:
         """Return the bits of one code."""
         return self.max.bit_length()
 
-    def to_codes(self, array: npt.ArrayLike, shape: tuple[int, ...], steps: int) -> npt.NDArray[np.uint8]:
+    def to_codes(
+        self, array: npt.ArrayLike, shape: tuple[int, ...], steps: int, layout: Layout | None = None
+    ) -> npt.NDArray[np.uint8]:
         """Return the codes [N, steps, *shape] of an array [N, steps, *shape], or [N, *shape] repeated over the steps.
 
+        layout: which axes the array has instead (see spqc.ir.layout).
         Floats are real values in [0, 1], rounded half to even; integers and booleans are codes already.
         Raises InputError for another shape, another kind of number, or a value out of range.
         """
-        values = _as_array(array)
-        _check_shape(values.shape, shape, steps)
-        codes = self._codes(values)
+        codes = self._codes(arranged(as_array(array), shape, steps, layout))
         if codes.ndim == 1 + len(shape):
             codes = np.repeat(codes[:, np.newaxis], steps, axis=1)
         elif self.coding == "direct":
@@ -100,28 +103,6 @@ class InputFormat:
 def _require_choice(option: str, value: str, choices: tuple[str, ...]) -> None:
     if value not in choices:
         raise UsageError(f"{option} must be one of {', '.join(choices)}, not {value!r}")
-
-
-def _as_array(array: npt.ArrayLike) -> npt.NDArray[np.generic]:
-    try:
-        return np.asarray(array)
-    except ValueError as error:
-        raise InputError("the input is not a rectangular array", hint="every sample needs the same shape") from error
-
-
-def _check_shape(found: tuple[int, ...], shape: tuple[int, ...], steps: int) -> None:
-    framed = (steps, *shape)
-    if found[1:] not in (framed, shape) or len(found) < 2:
-        raise InputError(
-            f"the input has shape {list(found)}; the network reads {_shown(framed)} or {_shown(shape)}",
-            hint=f"the network runs {steps} steps on frames of shape {list(shape)}; the first axis counts samples",
-        )
-    if found[0] == 0:
-        raise InputError("the input holds no samples", hint="the first axis counts samples and must be 1 or more")
-
-
-def _shown(shape: tuple[int, ...]) -> str:
-    return "[" + ", ".join([_SHOWN_SAMPLES, *map(str, shape)]) + "]"
 
 
 def _check_static(codes: npt.NDArray[np.uint8]) -> None:

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import nn
 
 from spqc.errors import ModelError, SpqcError
 from spqc.files import write_atomic
 
-from . import models
+from . import models, parameters, restorable, wrappers
 from .network import SpikingNetwork
 
 FORMAT = "spqc-checkpoint"
@@ -24,13 +24,20 @@ _BAD_CONFIG = "the checkpoint's configuration is not valid"
 _SAVE_HINT = "save networks with spqc.nn.checkpoint.save, or with `spqc train`"
 
 
-def save(network: SpikingNetwork, path: str | os.PathLike[str]) -> None:
-    """Write a network to `path`, whole or not at all. Raises OutputError."""
+def save(network: nn.Module, path: str | os.PathLike[str]) -> None:
+    """Write a network to `path`, whole or not at all; also one inside torch.compile, DataParallel or AveragedModel.
+
+    Raises ModelError for a network that could not be read again as it is, OutputError where the disk refuses.
+    """
+    network = wrappers.unwrapped(network, str(path))
+    parameters.check_network(network, str(path))
+    restorable.check_restorable(network, str(path))
     content = {
         "format": FORMAT,
         "version": VERSION,
         "model": network.model,
         "config": network.config,
+        "epsilon": restorable.epsilons(network),
         "state_dict": {name: value.detach().cpu() for name, value in network.state_dict().items()},
     }
     buffer = io.BytesIO()
@@ -43,8 +50,10 @@ def load(path: str | os.PathLike[str]) -> SpikingNetwork:
     where = str(path)
     content = _checked(_read(Path(path)), where)
     network = _rebuild(content, where)
-    _check_tensors(network, content["state_dict"], where)
-    network.load_state_dict(content["state_dict"])
+    state = wrappers.bare_names(content["state_dict"])
+    dtype = parameters.check_state(state, network.shapes, where, network.model)
+    network.to(dtype).load_state_dict(state)
+    restorable.set_epsilons(network, content.get("epsilon", {}), where)
     return network.eval()
 
 
@@ -103,41 +112,8 @@ def _checked(content: Any, where: str) -> dict[str, Any]:
 def _rebuild(content: dict[str, Any], where: str) -> SpikingNetwork:
     try:
         json.dumps(content["config"])
-        return models.create(content["model"], **{**content["config"], "calibrate": False})
+        return models.rebuild(content["model"], content["config"])
     except SpqcError as error:
         raise ModelError(f"{_BAD_CONFIG}: {error.message}", where=where, hint=error.hint or _SAVE_HINT) from error
     except (TypeError, ValueError, OverflowError, MemoryError, RuntimeError) as error:
         raise ModelError(f"{_BAD_CONFIG}: {error}", where=where, hint=_SAVE_HINT) from error
-
-
-def _check_tensors(network: SpikingNetwork, state: dict[str, Any], where: str) -> None:
-    hint = "the weights belong to another configuration: save the network again"
-    expected = network.state_dict()
-    for name, wanted in expected.items():
-        if name not in state:
-            raise ModelError(f"parameter '{name}' is missing", where=where, hint=hint)
-        _check_tensor(name, state[name], wanted, where)
-    extra = [name for name in state if name not in expected]
-    if extra:
-        raise ModelError(f"parameter '{extra[0]}' does not exist in model '{network.model}'", where=where, hint=hint)
-
-
-def _check_tensor(name: str, found: Any, wanted: Tensor, where: str) -> None:
-    if not isinstance(found, Tensor) or found.layout != torch.strided or not found.dtype.is_floating_point:
-        raise ModelError(f"parameter '{name}' is not a dense float tensor", where=where, hint=_SAVE_HINT)
-    if found.shape != wanted.shape:
-        raise ModelError(
-            f"parameter '{name}' has shape {list(found.shape)}; the configuration gives {list(wanted.shape)}",
-            where=where,
-            hint="the weights belong to another configuration: save the network again",
-        )
-    if not bool(torch.isfinite(found).all()):
-        raise ModelError(
-            f"parameter '{name}' holds NaN or infinity",
-            where=where,
-            hint="the training diverged: lower the learning rate",
-        )
-    if name.endswith(".variance") and bool((found < 0).any()):
-        raise ModelError(
-            f"'{name}' holds a negative variance", where=where, hint="the file was edited or damaged: save it again"
-        )

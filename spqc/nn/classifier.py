@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from . import quantisers
+from . import exact, quantisers
 from .signal import Signal
 
 _EXACT_FLOAT32 = 1 << 24
@@ -29,8 +29,8 @@ class Classifier(nn.Module):
     @property
     def logit_scale(self) -> float:
         """Return the real value of one unit of the integer logits, rounded to the layer's arithmetic."""
-        exact = self._scale()
-        return float(np.float32(exact)) if self.eval_dtype == torch.float32 else exact
+        scale = self._scale()
+        return float(np.float32(scale)) if self.eval_dtype == torch.float32 else scale
 
     @property
     def eval_dtype(self) -> torch.dtype:
@@ -49,7 +49,7 @@ class Classifier(nn.Module):
     def integer_bias(self) -> npt.NDArray[np.int64]:
         """Return the bias [classes] in units of the integer logits, rounded half to even."""
         bias = self.bias.detach().cpu().double().numpy()
-        return np.rint(bias / self._scale()).astype(np.int64)
+        return exact.integers(bias / self._scale(), "the classifier's bias")
 
     def forward(self, codes: Tensor) -> Tensor:
         """Return logits [N, T, classes] of codes [N, T, features]."""

@@ -14,6 +14,7 @@ Real = npt.NDArray[np.float64]
 
 _MANTISSA = 51
 _GREATEST_FRACTION = 40
+_WIDEST = 62
 
 
 def fraction_bits(terms: Sequence[tuple[Real, Real, float]], margin: float, input_scale: float = 1.0) -> int:
@@ -37,6 +38,16 @@ def fraction_bits(terms: Sequence[tuple[Real, Real, float]], margin: float, inpu
 def on_lattice(values: Real, fraction: int) -> Real:
     """Return values rounded (half to even) to multiples of 2^-fraction."""
     return np.ldexp(np.rint(np.ldexp(values, fraction)), -fraction)
+
+
+def integers(counts: Real, what: str) -> npt.NDArray[np.int64]:
+    """Return numbers rounded half to even. Raises ModelError, naming `what` they are, where 63 bits hold them not."""
+    if not (np.abs(counts) < 2.0**_WIDEST).all():  # false for NaN too
+        raise ModelError(
+            f"{what} is up to {np.abs(counts).max():g} times the scale of its weights, too much for an integer",
+            hint="the training diverged, or the weights are all but 0",
+        )
+    return np.rint(counts).astype(np.int64)
 
 
 def rounded(value: float, dtype: type[np.floating], fraction: int | None) -> float:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from spqc.errors import ModelError
 
-from . import axes
+from . import axes, exact
 from .integer_neuron import LoihiNeuron, Numbers, loihi_bias
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def integer_bias(layer: SpikingLayer) -> npt.NDArray[np.int64]:
     counts = synapse.bias.detach().cpu().double().numpy() / unit(layer)
     if isinstance(layer.neuron, LoihiNeuron):
         return np.array([loihi_bias(float(count) * _LOIHI_UNITS) for count in counts], np.int64)
-    return np.rint(counts).astype(np.int64)
+    return exact.integers(counts, "a bias")
 
 
 def train(layer: SpikingLayer, codes: Tensor) -> tuple[Tensor, Tensor]:

@@ -22,8 +22,8 @@ Numbers = Integration | Compartment
 Parts = TypeVar("Parts")
 
 WIDEST = 31
-_LOIHI_FRACTION = 12
-_LOIHI_SHIFT = 6
+LOIHI_FRACTION = 12
+LOIHI_SHIFT = 6
 _LOIHI_THRESHOLD = 2**17 - 1
 _LOIHI_GREATEST_SUM = 2**18
 _MANTISSA, _GREATEST_EXPONENT = 2**12 - 1, 7
@@ -43,8 +43,14 @@ class IntegerNeuron(nn.Module):
         return self.potential_threshold
 
     def threshold_count(self, unit: float) -> int:
-        """Return the threshold in units of the membrane, at least 1."""
-        return max(1, round(float(self.potential_threshold.detach()) / unit))
+        """Return the threshold in units of the membrane, at least 1. Raises ModelError for one out of reach."""
+        count = max(1, round(float(self.potential_threshold.detach()) / unit))
+        if count >= 2**WIDEST:
+            raise ModelError(
+                f"the threshold is {count:g} units of the membrane, and a membrane has {WIDEST} bits at most",
+                hint="lower the threshold, or use fewer fractional bits",
+            )
+        return count
 
     def leak_count(self, bits: int) -> int:
         """Return the leak as a fraction of 2^bits."""
@@ -140,16 +146,16 @@ class LoihiNeuron(IntegerNeuron):
                 hint="use fewer inputs a neuron, or fewer weight bits",
             )
         return Compartment(
-            current_leak=min(round(self.options.current_leak * 2**_LOIHI_FRACTION), 2**_LOIHI_FRACTION - 1),
-            leak=max(1, self.leak_count(_LOIHI_FRACTION)),
-            leak_shift=_LOIHI_FRACTION,
-            shift=_LOIHI_SHIFT,
-            threshold=threshold << _LOIHI_SHIFT,
+            current_leak=min(round(self.options.current_leak * 2**LOIHI_FRACTION), 2**LOIHI_FRACTION - 1),
+            leak=max(1, self.leak_count(LOIHI_FRACTION)),
+            leak_shift=LOIHI_FRACTION,
+            shift=LOIHI_SHIFT,
+            threshold=threshold << LOIHI_SHIFT,
         )
 
     def train_run(self, current: Tensor, bias: Tensor | None, unit: float) -> tuple[Tensor, Tensor]:
         """Return spikes and states [N, T, 2, ...] of real currents [N, T, ...], with surrogate gradients."""
-        leak, threshold = self._rounded(unit, _LOIHI_FRACTION)
+        leak, threshold = self._rounded(unit, LOIHI_FRACTION)
         u = v = torch.zeros_like(current[:, 0])
         spikes, states = [], []
         for step in range(current.shape[1]):

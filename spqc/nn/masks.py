@@ -9,7 +9,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from . import quantisers
+from . import exact, quantisers
 from .options import MaskOptions
 from .signal import Signal
 
@@ -71,8 +71,8 @@ class ChannelGate(nn.Module):
         integers, scale = self.quantiser.integers(self.weight)
         threshold = self.options.gate_threshold
         offset = self.bias.detach().cpu().double().numpy() - math.log(threshold / (1.0 - threshold))
-        bias = np.rint(offset * (self.source.plane / (scale * self.source.scale)))
-        return integers.cpu().numpy(), bias.astype(np.int64)
+        bias = exact.integers(offset * (self.source.plane / (scale * self.source.scale)), "a channel gate's bias")
+        return integers.cpu().numpy(), bias
 
     def forward(self, codes: Tensor) -> Tensor:
         """Return the gate [N, T, C] of codes [N, T, C_in, ...]."""

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from spqc.ir.inputs import InputFormat
 
+from . import parameters
 from .classifier import Classifier
 from .layers import Record, SpikingLayer
 from .signal import Signal
@@ -48,6 +48,8 @@ class SpikingNetwork(nn.Module):
 
     outline: bool = False
     """Whether nobody drew its weights: it is there to be counted (see `models.outline`)."""
+    shapes: dict[str, tuple[int, ...]]
+    """The shape that every parameter and buffer was built with, by its name."""
 
     def __init__(
         self, signature: NetworkSignature, features: list[nn.Module], topology: Topology, classifier: Classifier
@@ -56,6 +58,7 @@ class SpikingNetwork(nn.Module):
         self.signature, self.topology = signature, topology
         self.features = nn.ModuleList(features)
         self.classifier = classifier
+        self.shapes = parameters.shapes_of(self)
 
     @property
     def model(self) -> str:
@@ -95,8 +98,7 @@ class SpikingNetwork(nn.Module):
 
     def codes(self, x: Any) -> Tensor:
         """Return the input codes [N, T, *in_shape] as float32. Raises InputError."""
-        array = _as_array(x) if isinstance(x, Tensor) else x
-        codes = torch.from_numpy(self.inputs.to_codes(array, self.in_shape, self.steps))
+        codes = torch.from_numpy(self.inputs.to_codes(x, self.in_shape, self.steps))
         return codes.to(self.classifier.weight.device, torch.float32)
 
     def forward(self, x: Any) -> Tensor:
@@ -126,8 +128,3 @@ class SpikingNetwork(nn.Module):
 
         logits: Tensor = self.classifier(self.topology.run(codes, apply))
         return logits
-
-
-def _as_array(x: Tensor) -> np.ndarray[Any, np.dtype[Any]]:
-    values = x.detach().cpu()
-    return values.float().numpy() if values.dtype == torch.bfloat16 else values.numpy()

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from spqc.errors import ModelError, UsageError
 from spqc.ir import grids
 
+from . import lattices
 from .surrogates import Straight
 
 GRIDS = ("pot", "apot", "uniform", "twn", "mint", "float")
@@ -83,7 +84,10 @@ class FloatWeights(Quantiser):
 
 
 class Uniform(Quantiser):
-    """Symmetric uniform grid of 2^(bits-1)-1 steps per side; scale from max|w|, or the SAWB rule at 4 and 8 bits."""
+    """Symmetric uniform grid of 2^(bits-1)-1 steps per side; scale from max|w|, or the SAWB rule at 4 and 8 bits.
+
+    Weights that already lie on a grid of so many steps are kept: what max|w| would move gets the grid's own unit.
+    """
 
     def __init__(self, bits: int, rule: str = "max") -> None:
         super().__init__(bits)
@@ -93,7 +97,13 @@ class Uniform(Quantiser):
         self.steps = 2 ** (bits - 1) - 1
 
     def lattice(self, weight: Tensor) -> tuple[Tensor, Tensor]:
-        scale = _short_scale(self._range(weight) / self.steps)
+        integers, scale = self._rounded(weight, _short_scale(self._range(weight) / self.steps))
+        unit = lattices.unit_of(weight, self.steps) if self.rule == "max" else None
+        if unit is None or torch.equal(integers * scale, weight):
+            return integers, scale
+        return self._rounded(weight, torch.tensor(unit))
+
+    def _rounded(self, weight: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
         return torch.clamp(torch.round(weight / scale), -self.steps, self.steps), scale
 
     def _range(self, weight: Tensor) -> float:
@@ -290,8 +300,8 @@ def _ternary(bits: int) -> Quantiser:
 
 
 def _short_scale(value: float) -> Tensor:
-    """Return a positive float32 scale of 16 significant bits, so that integer * scale never rounds."""
-    if not value > 0.0:
+    """Return a positive float32 scale of 16 significant bits, so that integer * scale never rounds; else 1."""
+    if not 0.0 < value < math.inf:
         return torch.tensor(1.0)
     mantissa, exponent = math.frexp(value)
     return torch.tensor(math.ldexp(round(mantissa * 2**_SCALE_BITS), exponent - _SCALE_BITS))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 if TYPE_CHECKING:
     from spqc.benchmark import BenchReport
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 _PLAIN_WIDTH = 120
 _SPARSE = 0.75  # weights of which fewer are not zero are worth a word
-_MARKS = {"ok": "[green]ok[/]", "missing": "[yellow]missing[/]", "failed": "[red]failed[/]"}
+_COLOURS = {"ok": "green", "missing": "yellow", "failed": "red"}
 
 
 class _Console(Console):
@@ -32,13 +33,13 @@ def console() -> Console:
     return found if found.is_terminal else _Console(highlight=False, emoji=False, width=_PLAIN_WIDTH)
 
 
-def show_table(head: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[str] = ()) -> None:
-    """Print a table; the columns named in `right` are numbers."""
+def show_table(head: Sequence[str], rows: Iterable[Sequence[str | Text]], right: Sequence[str] = ()) -> None:
+    """Print a table; the columns named in `right` are numbers. Plain cells are literal: brackets are no markup."""
     table = Table(box=None, pad_edge=False, header_style="bold", show_header=any(head))
     for title in head:
-        table.add_column(title, justify="right" if title in right else "left", overflow="fold")
+        table.add_column(Text(title), justify="right" if title in right else "left", overflow="fold")
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*(cell if isinstance(cell, Text) else Text(cell) for cell in row))
     out = console()
     with out.capture() as captured:
         out.print(table)
@@ -57,8 +58,17 @@ def show_verify(report: VerifyReport) -> None:
     show_table(
         ("what", "compared", "different"), [(n, f"{a:,}", f"{b:,}") for n, a, b in counted], ("compared", "different")
     )
+    out.print(f"  {_proof(report)}", markup=False, soft_wrap=True)
     if report.first_mismatch is not None:
         out.print(f"first difference: {report.first_mismatch}", markup=False, soft_wrap=True)
+
+
+def _proof(report: VerifyReport) -> str:
+    """Return how much was run to find out."""
+    each, memory = report.inferences // max(report.samples, 1), ", in memory full of garbage" * report.dirty_memory
+    orders = "1 order" if report.orders == 1 else f"{report.orders} orders"
+    words = f"every sample {each} times, in {orders}, as whole windows and as streams"
+    return f"{report.inferences:,} inferences: {words}{memory}"
 
 
 def show_bench(report: BenchReport) -> None:
@@ -125,9 +135,9 @@ def show_entries(entries: Sequence[Entry]) -> None:
 
 def show_diagnosis(found: Diagnosis) -> None:
     """Print every check, and a hint below each that is not well."""
-    rows = []
+    rows: list[tuple[str | Text, str, str]] = []
     for check in found.checks:
-        rows.append((_MARKS[check.state], check.name, check.detail))
+        rows.append((Text(check.state, _COLOURS[check.state]), check.name, check.detail))
         if check.hint:
             rows.append(("", "", f"hint: {check.hint}"))
     show_table(("", "part", "found"), rows)

@@ -15,10 +15,12 @@ from spqc.errors import ArtifactError, SpqcError, UsageError
 from spqc.files import write_atomic
 from spqc.ir import Array, Graph
 from spqc.ir.inputs import InputFormat
+from spqc.ir.layout import Layout
 from spqc.locks import ForkLock
 from spqc.options import split_call
 
 from .artifact import Contents, encode, read
+from .given import given_codes
 from .observe import fed, input_format
 from .saved_state import network_hash
 from .stream import Logits, StreamSession
@@ -27,7 +29,8 @@ from .stream import Logits, StreamSession
 class Artifact:
     """A network compiled for one target.
 
-    Inputs are [N, T, ...], or [N, ...] repeated over the T steps: floats in [0, 1], or integer codes. Every method
+    Inputs are [N, T, ...], or [N, ...] repeated over the T steps: floats in [0, 1], or integer codes; `layout` names
+    other axes: NT, TN, N or T (one sample of T steps). A Notice says how an ambiguous array was taken. Every method
     raises InputError for an array that does not fit, and Unavailable where this machine cannot run the target.
     """
 
@@ -119,25 +122,25 @@ class Artifact:
         if executor is not None:
             executor.close()
 
-    def codes(self, x: npt.ArrayLike) -> Array:
+    def codes(self, x: npt.ArrayLike, layout: Layout | None = None) -> Array:
         """Return an input array as integer codes [N, T, ...]."""
-        return self.inputs.to_codes(x, self.graph.inputs[0].type.shape, self.steps)
+        return given_codes(self.graph, x, layout)
 
-    def feed(self, x: npt.ArrayLike) -> Array:
+    def feed(self, x: npt.ArrayLike, layout: Layout | None = None) -> Array:
         """Return an input array as the executor takes it: codes [N, T, ...], or one static frame [N, ...]."""
-        return fed(self.graph, self.codes(x))
+        return fed(self.graph, self.codes(x, layout))
 
     def frame(self, frame: npt.ArrayLike) -> Array:
         """Return the input of one step as integer codes [N, ...]."""
         return self.inputs.to_codes(frame, self.graph.inputs[0].type.shape, 1)[:, 0]
 
-    def run(self, x: npt.ArrayLike) -> Logits:
+    def run(self, x: npt.ArrayLike, layout: Layout | None = None) -> Logits:
         """Return logits [N, T, classes]: real values."""
-        return self.to_logits(self.executor.run(self.feed(x)))
+        return self.to_logits(self.executor.run(self.feed(x, layout)))
 
-    def predict(self, x: npt.ArrayLike) -> npt.NDArray[np.int64]:
+    def predict(self, x: npt.ArrayLike, layout: Layout | None = None) -> npt.NDArray[np.int64]:
         """Return the class [N] with the greatest mean logit; the lowest class of equals."""
-        return np.asarray(self.executor.run(self.feed(x)).sum(axis=1).argmax(axis=1), np.int64)
+        return np.asarray(self.executor.run(self.feed(x, layout)).sum(axis=1).argmax(axis=1), np.int64)
 
     def stream(self) -> StreamSession:
         """Return a new stream: each client that calls `step` takes one of its own."""
@@ -156,14 +159,14 @@ class Artifact:
         """Forget the state of plain `step`: the next one is the first, and its caller owns the stream."""
         self.executor.reset()
 
-    def trace(self, x: npt.ArrayLike) -> dict[str, tuple[Array, Array]]:
+    def trace(self, x: npt.ArrayLike, layout: Layout | None = None) -> dict[str, tuple[Array, Array]]:
         """Return {layer name: (spikes, stored membrane levels)}, each [N, T, ...]."""
-        seen = self.observe(x)
+        seen = self.observe(x, layout)
         return {name: (spikes, self._levels(name, seen.states[name])) for name, spikes in seen.spikes.items()}
 
-    def observe(self, x: npt.ArrayLike) -> Observation:
+    def observe(self, x: npt.ArrayLike, layout: Layout | None = None) -> Observation:
         """Return integer logits, spikes, state codes and gates, as the target computed them."""
-        return self.executor.trace(self.feed(x))
+        return self.executor.trace(self.feed(x, layout))
 
     def to_logits(self, integers: Array) -> Logits:
         """Return integer logits as real values, in the dtype that the model computes them in."""

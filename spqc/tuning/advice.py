@@ -11,7 +11,8 @@ from spqc.calibration import measure_chances
 from spqc.contracts import Advice
 from spqc.errors import InputError
 from spqc.ir import Graph
-from spqc.runtime.observe import input_format
+from spqc.ir.layout import Layout
+from spqc.runtime.given import given_codes
 
 from .places import rates_path, records_path
 from .rates import read_rates
@@ -21,20 +22,27 @@ NONE = "none"
 """Instead of a file of records: use none."""
 
 
-def advice_for(graph: Graph, calibrate: npt.ArrayLike | str | Path | None, records: str | Path | None) -> Advice:
+def advice_for(
+    graph: Graph,
+    calibrate: npt.ArrayLike | str | Path | None,
+    records: str | Path | None,
+    layout: Layout | None = None,
+) -> Advice:
     """Return chances measured on inputs as the user has them (an array or a .npy file), records and rates.
 
-    records: a file, `none`, or None for the default file.
+    layout: the axes of those inputs. records: a file, `none`, or None for the default file.
     """
     found = {} if str(records) == NONE else findings(read_records(Path(records or records_path())))
-    return Advice(_chances(graph, calibrate), found, read_rates(rates_path()))
+    return Advice(_chances(graph, calibrate, layout), found, read_rates(rates_path()))
 
 
-def _chances(graph: Graph, calibrate: npt.ArrayLike | str | Path | None) -> dict[str, tuple[float, ...]]:
+def _chances(
+    graph: Graph, calibrate: npt.ArrayLike | str | Path | None, layout: Layout | None
+) -> dict[str, tuple[float, ...]]:
     if calibrate is None:
         return {}
     shown = read_array(calibrate) if isinstance(calibrate, str | Path) else calibrate
-    codes = input_format(graph).to_codes(shown, graph.inputs[0].type.shape, graph.steps)
+    codes = given_codes(graph, shown, layout)
     if len(codes) == 0:
         raise InputError("there are no samples to calibrate with", hint="give inputs [N, T, ...] or [N, ...], N >= 1")
     return measure_chances(graph, codes)

@@ -68,6 +68,12 @@ class Llvm(Target):
         return lessons()
 
     @classmethod
+    def require_ready(cls) -> None:
+        from .ready import require_loadable
+
+        require_loadable()
+
+    @classmethod
     def open(cls, package: Package) -> NativeExecutor:
         settings = package.settings
         if "model.so" not in package.files or "functions" not in settings:

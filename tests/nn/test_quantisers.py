@@ -127,6 +127,53 @@ def test_straight_through_leaves_the_gradient_of_uniform_weights_alone() -> None
     assert torch.equal(weight.grad, upstream)
 
 
+GRIDS_KEPT = [("uniform", bits) for bits in range(2, 9)] + [("twn", 2), ("q1.4", 5), ("q8.0", 8)]
+
+
+@pytest.mark.parametrize(("grid", "bits"), GRIDS_KEPT)
+def test_quantising_quantised_weights_gives_the_same_integers(grid: str, bits: int) -> None:
+    quantiser = quantisers.create(grid, bits)
+    for seed in range(20):
+        generator = torch.Generator().manual_seed(seed)
+        for weight in (torch.randn(6, 5, generator=generator), torch.randn(1, 2, generator=generator).expand(4, 2)):
+            integers, scale = quantiser.integers(weight)
+            again, same = quantiser.integers(integers * scale)
+            assert torch.equal(again, integers) and same == scale
+
+
+@pytest.mark.parametrize("bits", range(2, 9))
+@pytest.mark.parametrize("unit", [1.0, 0.25, 2.0**-7, 0.3, 3.0])
+def test_uniform_keeps_weights_that_lie_on_a_grid(bits: int, unit: float) -> None:
+    quantiser, top = quantisers.create("uniform", bits), 2 ** (bits - 1) - 1
+    short = float(torch.tensor(unit).to(torch.bfloat16))
+    for seed in range(20):
+        generator = torch.Generator().manual_seed(seed)
+        wanted = torch.randint(-top, top + 1, (4, 3), generator=generator) // (1 + seed % 3)
+        integers, scale = quantiser.integers(wanted * short)
+        assert torch.equal(integers * scale, wanted * short) and bool((integers.abs() <= top).all())
+        if unit == 1.0:
+            assert torch.equal(integers, wanted) and scale == 1.0
+        assert torch.equal(quantiser(wanted * short), wanted * short)
+
+
+def test_uniform_keeps_integers_as_they_are() -> None:
+    integers, scale = quantisers.create("uniform", 4).integers(torch.tensor([5.0, 4.0, -3.0, 1.0]))
+    assert (integers.tolist(), scale) == ([5, 4, -3, 1], 1.0)
+    integers, scale = quantisers.create("uniform", 8).integers(torch.tensor([0.0, 1.0, -1.0, 1.0]))
+    assert (integers.tolist(), scale) == ([0, 1, -1, 1], 1.0), "ternary weights"
+
+
+def test_one_value_alone_tells_no_grid() -> None:
+    integers, scale = quantisers.create("uniform", 8).integers(torch.ones(3, 2))
+    assert bool((integers == 127).all()) and abs(127 * scale - 1) < 2.0**-16
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_no_numbers_stop_no_training(value: float) -> None:
+    weight = torch.tensor([[1.0, value], [2.0, 3.0]], requires_grad=True)
+    assert quantisers.create("uniform", 4)(weight).shape == (2, 2)
+
+
 @pytest.mark.parametrize("grid", ["pot", "apot", "uniform", "twn"])
 def test_equal_and_zero_weights_have_a_positive_scale(grid: str) -> None:
     quantiser = quantisers.create(grid, 2)

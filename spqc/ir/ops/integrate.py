@@ -51,7 +51,7 @@ class Integrate(Spiking):
         self.need(state == Type("int", state.bits, n.shape), f"keeps signed integers of the shape of {n}, not {state}")
         leaks = 0 <= self.leak <= 1 << self.leak_shift
         self.need(leaks, f"leaks a factor in [0, 1], not {self.leak} of 2^{self.leak_shift}")
-        self.need(self.threshold >= 1, f"needs a positive threshold, not {self.threshold}")
+        self.need(1 <= self.threshold < 2**31, f"needs a positive threshold below 2^31, not {self.threshold}")
         self.need(_fits(self.leak * 2**state.bits, n, self.shift), "needs more than 62 bits on the way")
         return Type("spike", 1, n.shape), state
 
@@ -89,7 +89,7 @@ class CurrentNeuron(Spiking):
         self.need((current, voltage) == wanted, f"keeps {wanted[0]} and {wanted[1]}, not {current} and {voltage}")
         leaks = 0 <= self.current_leak <= 1 << self.leak_shift and 0 <= self.leak <= 1 << self.leak_shift
         self.need(leaks, f"leaks factors in [0, 1], not {self.current_leak} and {self.leak} of 2^{self.leak_shift}")
-        self.need(self.threshold >= 0, f"needs a threshold of 0 or more, not {self.threshold}")
+        self.need(0 <= self.threshold < 2**31, f"needs a threshold in 0..2^31-1, not {self.threshold}")
         self.need(len(self.inputs) in (3, 4), "reads a sum, two states and perhaps a bias")
         if len(self.inputs) == 4:
             bias = self.type_of(3)

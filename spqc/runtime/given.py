@@ -1,0 +1,29 @@
+"""Inputs as a user gives them, as codes; a notice says how an array was taken that can be meant in two ways."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy.typing as npt
+
+from spqc.errors import Notice
+from spqc.ir import Array, Graph
+from spqc.ir.foreign_arrays import as_array
+from spqc.ir.layout import Layout, ambiguity
+
+from .observe import input_format
+
+
+def given_codes(graph: Graph, x: npt.ArrayLike, layout: Layout | None = None) -> Array:
+    """Return codes [N, T, ...] of an array of the layout NT, TN, N or T (see spqc.ir.layout). Raises InputError."""
+    values, form, shape = as_array(x), input_format(graph), graph.inputs[0].type.shape
+    codes = form.to_codes(values, shape, graph.steps, layout)
+    said = "" if layout else ambiguity(values.shape, shape, graph.steps, static=form.coding == "direct")
+    if said:
+        warnings.warn(said, Notice, stacklevel=3)
+    return codes
+
+
+def drawn_layout(graph: Graph, x: Array) -> Layout:
+    """Return the layout of inputs that were drawn or come from a data set: samples are first, which needs no word."""
+    return "N" if x.ndim == 1 + len(graph.inputs[0].type.shape) else "NT"
