@@ -18,7 +18,7 @@ from spqc.nn import checkpoint
 from spqc.nn.network import SpikingNetwork
 
 from . import state
-from .batches import Order, batch_count, training_batches
+from .batches import Cuts, Order, training_batches
 from .data import DataSet
 from .processes import Processes
 from .progress import Logs, Progress
@@ -47,7 +47,7 @@ class Session:
     """What all stages share.
 
     judge: the samples that choose the best epoch, and what they are called; task: what the network is for;
-    files: None writes nothing;
+    files: None writes nothing; least_batch: the fewest samples of a batch, see `smallest_batch`;
     save_seconds: how much work a kill may cost, beside the end of every epoch, where the state is always saved.
     """
 
@@ -64,6 +64,7 @@ class Session:
     save_seconds: float = 600.0
     workers: int = 0
     resumed: Snapshot | None = None
+    least_batch: int = 1
     best: float = -1.0
     best_epoch: int = 0
     _saved_at: float = field(default_factory=time.monotonic)
@@ -87,7 +88,8 @@ class _Loop:
     def __init__(self, session: Session, stage: Stage) -> None:
         self.session, self.stage = session, stage
         recipe = session.settings.recipe
-        self.per_epoch = batch_count(session.data, recipe.batch)
+        self.cuts = Cuts(recipe.batch, session.least_batch)
+        self.per_epoch = len(self.cuts.of(len(session.data)))
         trained = [p for p in stage.objective.parameters() if p.requires_grad]
         self.trained = trained
         self.optimiser = _optimiser(session.settings, stage, trained)
@@ -128,7 +130,7 @@ class _Loop:
         return training_batches(
             session.data,
             self.order,
-            recipe.batch,
+            self.cuts,
             recipe.augment,
             session.processes,
             session.workers,

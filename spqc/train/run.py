@@ -14,12 +14,14 @@ import torch
 
 from spqc.errors import OutputError, UsageError
 from spqc.nn import checkpoint, models
+from spqc.options import require_seed
 
 from . import flows, processes, recipes, settings, source, state
 from .batches import held_out
 from .evaluation import LayerReport, layer_reports
 from .loop import Session
 from .settings import Settings
+from .smallest_batch import smallest_batch
 from .source import Splits
 from .state import Files
 from .tasks import task_of
@@ -31,7 +33,7 @@ class TrainReport:
 
     ..._accuracy: in [0, 1], what `measure` names: accuracy, or for a detector mAP@0.5, its mean average precision.
     best_accuracy, best_epoch: of the epoch with the greatest on `chosen_by` (validation or test samples).
-    first: whether this process is the one that reports.
+    notes: what a user should know, one line each. first: whether this process is the one that reports.
     """
 
     name: str
@@ -48,6 +50,7 @@ class TrainReport:
     layers: tuple[LayerReport, ...]
     path: str | None
     best_path: str | None
+    notes: tuple[str, ...] = ()
     first: bool = True
 
     @property
@@ -79,9 +82,10 @@ def train(
     data: the name of a data set, with options as in `synthetic-events{steps=4}`; data and preset are the model's own
     unless told.
     options: fields of the recipe and of the network by name, over those of the preset; see docs/training.md.
-    Raises UsageError for an unknown name or preset, OutputError if `out` cannot be written, ModelError if the loss
-    is no longer finite.
+    Raises UsageError for an unknown name or preset or a batch that is too small, OutputError if `out` cannot be
+    written, ModelError if the loss is no longer finite.
     """
+    seed = require_seed(seed)
     if name not in models.available():
         models.option_names(name)  # raises, with the nearest name
     files = None if out is None else Files(_writable(Path(out)))
@@ -95,18 +99,30 @@ def train(
         task = task_of(network, splits.train, wanted.recipe)
         kept, held = held_out(splits.train, wanted.recipe.validation, seed)
         held = held or splits.validation
+        smallest = smallest_batch(network, splits.train.steps is not None, together)
+        smallest.check(len(kept), wanted.recipe.batch)
         judge, judged_by = (held, "validation") if held else (splits.test, "test")
         logs, resumed = None if log_dir is None else Path(log_dir), _resumed(wanted, files, resume)
         session = Session(
             wanted, network, kept, judge, judged_by, task, together, own_device, files, logs, save_seconds, workers,
-            resumed,
+            resumed, smallest.samples,
         )  # fmt: skip
+        notes = _told(together.first, smallest.note(len(kept), wanted.recipe.batch))
         try:
             flows.FLOWS[wanted.flow](session)
         except KeyboardInterrupt:
             _tell_how_to_go_on(session)
             raise
-        return _finish(session, splits)
+        return _finish(session, splits, notes)
+
+
+def _told(shown: bool, *notes: str) -> tuple[str, ...]:
+    """Return the notes that are not empty, after the first process has shown them."""
+    kept = tuple(filter(None, notes))
+    if shown:
+        for note in kept:
+            print(f"note: {note}", file=sys.stderr)
+    return kept
 
 
 def _tell_how_to_go_on(session: Session) -> None:
@@ -114,7 +130,7 @@ def _tell_how_to_go_on(session: Session) -> None:
         print("interrupted; the same command with --resume goes on", file=sys.stderr)
 
 
-def _finish(session: Session, splits: Splits) -> TrainReport:
+def _finish(session: Session, splits: Splits, notes: tuple[str, ...]) -> TrainReport:
     network, wanted, files, together = session.network, session.settings, session.files, session.processes
     together.align(network)
     if files is not None and together.first:
@@ -135,6 +151,7 @@ def _finish(session: Session, splits: Splits) -> TrainReport:
         layers=layer_reports(network, splits.test),
         path=str(files.out) if files else None,
         best_path=str(files.best) if files and best else None,
+        notes=notes,
         first=together.first,
     )
     if files is not None and together.first:
