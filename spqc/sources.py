@@ -106,7 +106,10 @@ def data_samples(text: str, root: str | Path | None, samples: int, seed: int) ->
     found = data.load(name, root, split, **options)
     picked = np.sort(np.random.default_rng(require_seed(seed)).permutation(len(found))[:samples])
     codes, labels = found.arrays(picked)
-    return Examples(codes, f"samples of '{text}', split '{split}' (seed {seed})", labels)
+    repaired = found.repairs
+    return Examples(
+        codes, f"samples of '{text}', split '{split}' (seed {seed})" + (f"; {repaired}" if repaired else ""), labels
+    )
 
 
 def inputs_for(model: Model, samples: int | None, seed: int) -> Examples:

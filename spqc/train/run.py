@@ -151,7 +151,7 @@ def _finish(session: Session, splits: Splits, notes: tuple[str, ...]) -> TrainRe
         layers=layer_reports(network, splits.test),
         path=str(files.out) if files else None,
         best_path=str(files.best) if files and best else None,
-        notes=notes,
+        notes=(*notes, *_told(together.first, splits.train.repairs, splits.test.repairs)),
         first=together.first,
     )
     if files is not None and together.first:

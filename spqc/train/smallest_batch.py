@@ -11,6 +11,7 @@ from spqc.errors import UsageError
 from spqc.nn.layers import SpikingLayer
 from spqc.nn.network import SpikingNetwork
 
+from .data.dataset import counted
 from .processes import Processes
 
 
@@ -24,7 +25,7 @@ class SmallestBatch:
     def check(self, samples: int, size: int) -> None:
         """Raise UsageError where batches of `size` of an epoch of so many samples are too small."""
         if samples < self.samples:
-            raise UsageError(f"there are {samples} samples to train on: {self.reason}", hint=_way_out(self.reason))
+            raise UsageError(f"there {'is' if samples == 1 else 'are'} {counted(samples, 'sample')} to train on: {self.reason}", hint=_way_out(self.reason))
         if size < self.samples:
             raise UsageError(
                 f"a batch of {size} is too small: {self.reason}", hint=f"--batch {self.samples} or more"
@@ -35,8 +36,7 @@ class SmallestBatch:
         left = samples % size
         if not 0 < left < self.samples or samples < size:
             return ""
-        what = "1 sample" if left == 1 else f"{left} samples"
-        return f"the last batch of an epoch would have {what}, and joins the one before: {self.reason}"
+        return f"the last batch of an epoch would have {counted(left, 'sample')}, and joins the one before: {self.reason}"
 
 
 def smallest_batch(network: SpikingNetwork, moving: bool, processes: Processes) -> SmallestBatch:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -28,6 +30,15 @@ def read_bytes(path: Path, hint: str = "") -> bytes:
     if not content:
         raise InputError("the file is empty", str(path), hint)
     return content
+
+
+@contextmanager
+def located(path: Path, hint: str = "") -> Iterator[None]:
+    """Give an InputError the file where it happened, and the hint where it has none."""
+    try:
+        yield
+    except InputError as error:
+        raise replace(error, where=str(path), hint=error.hint or hint) from None
 
 
 def complete(content: bytes, size: int, what: str, path: Path, hint: str = "") -> None:
