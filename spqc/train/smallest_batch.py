@@ -25,7 +25,8 @@ class SmallestBatch:
     def check(self, samples: int, size: int) -> None:
         """Raise UsageError where batches of `size` of an epoch of so many samples are too small."""
         if samples < self.samples:
-            raise UsageError(f"there {'is' if samples == 1 else 'are'} {counted(samples, 'sample')} to train on: {self.reason}", hint=_way_out(self.reason))
+            few = counted(samples, "sample")
+            raise UsageError(f"{few} to train on cannot make a batch: {self.reason}", hint=_way_out(self.reason))
         if size < self.samples:
             raise UsageError(
                 f"a batch of {size} is too small: {self.reason}", hint=f"--batch {self.samples} or more"
@@ -36,7 +37,8 @@ class SmallestBatch:
         left = samples % size
         if not 0 < left < self.samples or samples < size:
             return ""
-        return f"the last batch of an epoch would have {counted(left, 'sample')}, and joins the one before: {self.reason}"
+        few = counted(left, "sample")
+        return f"the last batch of an epoch would have {few}, and joins the one before: {self.reason}"
 
 
 def smallest_batch(network: SpikingNetwork, moving: bool, processes: Processes) -> SmallestBatch:

@@ -12,7 +12,7 @@ from spqc import api
 
 pytest.importorskip("torch")
 
-from spqc.train import train  # noqa: E402  (torch must be there)
+from spqc.train import train
 
 DENSE = [{"op": "flatten"}, {"op": "linear", "out": 4}, {"op": "linear", "out": 2}]
 

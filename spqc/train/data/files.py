@@ -57,24 +57,46 @@ def folder_below(request: Request, *names: str) -> Path:
     raise InputError(f"there is no folder {' or '.join(names)}", str(root), request.get_it)
 
 
+_FOREIGN = frozenset(
+    ("__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information", "lost+found", "thumbs.db", "desktop.ini")
+)
+"""What file managers and archives of other systems leave behind, in lower case or as it is always written."""
+
+
+def own(path: Path) -> bool:
+    """Return whether a file or folder is one of the data set's: not hidden (AppleDouble's `._x` too), nor foreign."""
+    return not path.name.startswith(".") and not {path.name, path.name.lower()} & _FOREIGN
+
+
+def subfolders(folder: Path) -> tuple[str, ...]:
+    """Return the names of the data set's own folders in a folder, sorted."""
+    return tuple(sorted(entry.name for entry in folder.iterdir() if own(entry) and entry.is_dir()))
+
+
+def files_below(folder: Path, pattern: str) -> list[Path]:
+    """Return the data set's own files of a pattern in a folder and all its own folders, sorted."""
+    found = sorted(folder.rglob(pattern))
+    return [path for path in found if path.is_file() and all(map(own, (path, *path.relative_to(folder).parents)))]
+
+
 def class_folders(
     request: Request, folder: Path, suffixes: tuple[str, ...], names: tuple[str, ...] = ()
 ) -> tuple[list[Path], Labels, tuple[str, ...]]:
     """Return files, their classes and the class names of a folder that holds one folder a class.
 
     names: the classes in their order, which must all be there; without it every folder is a class, in order of name.
+    Hidden files and folders, and those of file managers, are neither samples nor classes.
     Raises InputError for a class that is missing or holds no such file.
     """
     if not folder.is_dir():
         raise InputError("there is no such folder", str(folder), request.get_it)
-    present = sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
-    classes = names or tuple(present)
+    classes = names or subfolders(folder)
     if not classes:
         raise InputError("there is no folder of a class", str(folder), request.get_it)
     paths: list[Path] = []
     labels: list[int] = []
     for label, name in enumerate(classes):
-        files = sorted(entry for entry in (folder / name).glob("*") if entry.suffix.lower() in suffixes)
+        files = sorted(entry for entry in (folder / name).glob("*") if entry.suffix.lower() in suffixes and own(entry))
         if not files:
             raise InputError(f"there is no {' or '.join(suffixes)} file", str(folder / name), request.get_it)
         paths += files

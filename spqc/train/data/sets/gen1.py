@@ -12,7 +12,7 @@ from spqc.errors import InputError
 
 from ..dataset import Boxes, Codes, DataSet
 from ..events import Events, FrameOptions, Rule, collect, frame_numbers
-from ..files import folder_below, located
+from ..files import files_below, folder_below, located
 from ..formats import prophesee
 from ..formats.boxes import Annotations, read_boxes
 from ..known import Known, Request, require
@@ -119,7 +119,7 @@ def _largest(boxes: Boxes) -> int:
 
 def _open(request: Request, options: Options) -> DataSet:
     folder = folder_below(request, f"detection_dataset_duration_60s_ratio_1.0/{request.split}", request.split)
-    paths = sorted(folder.rglob("*_td.dat"))
+    paths = files_below(folder, "*_td.dat")
     if not paths:
         raise InputError("there is no *_td.dat file", str(folder), request.get_it)
     moments = [moment for path in paths for moment in _moments(path, options, request.get_it)]
