@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from spqc import pipeline, registry
 from spqc.analysis import Analysis, Question, analyze_model, require_name
-from spqc.arrays import read_array
+from spqc.arrays import class_labels, read_array
 from spqc.benchmark import BenchReport, measure_artifact
 from spqc.catalogue import Entry, entries
 from spqc.compiler import compile_model
@@ -93,14 +93,24 @@ class RunReport:
 
 
 def classify(
-    artifact: Artifact | str | Path, x: npt.ArrayLike, labels: npt.ArrayLike | None = None, inputs: str = "given inputs"
+    artifact: Artifact | str | Path,
+    x: npt.ArrayLike,
+    labels: npt.ArrayLike | None = None,
+    inputs: str = "given inputs",
+    labels_from: int = 0,
 ) -> RunReport:
-    """Run a network and name the class of each sample: the greatest logit summed over the steps."""
+    """Run a network and name the class of each sample: the greatest logit summed over the steps.
+
+    labels: the right class of each sample; labels_from: the number of the first class, in labels and predictions.
+    Raises InputError for labels that are none of the network's classes.
+    """
     opened = _opened(artifact)
     integers = opened.executor.run(opened.feed(x))
     samples, steps, classes = integers.shape
-    predictions = integers.sum(axis=1).argmax(axis=1)
-    correct = None if labels is None else int((predictions == np.asarray(labels)).sum())
+    decided = integers.sum(axis=1).argmax(axis=1)
+    right = None if labels is None else class_labels(labels, samples, classes, labels_from)
+    correct = None if right is None else int((decided == right).sum())
+    predictions = decided + labels_from
     logits = opened.to_logits(integers)
     return RunReport(opened.target, inputs, samples, steps, classes, predictions.tolist(), correct, logits)
 

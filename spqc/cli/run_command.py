@@ -18,20 +18,33 @@ if TYPE_CHECKING:
     "--input", "input_path", metavar="X.npy", help="Inputs [N, T, ...] or [N, ...]: floats in [0, 1], or codes."
 )
 @click.option("--data", metavar="NAME", help="Real test images of a known data set instead: digits.")
+@click.option("--labels", metavar="Y.npy", help="The right class of each sample of --input: count what is right.")
+@click.option("--labels-from", type=int, default=0, show_default=True, help="The number of the first class.")
 @click.option("--output", metavar="Y.npy", help="Write the logits [N, T, classes] here.")
 @shared.as_json
-def command(artifact: str, input_path: str | None, data: str | None, output: str | None, as_json: bool) -> None:
+def command(
+    artifact: str,
+    input_path: str | None,
+    data: str | None,
+    labels: str | None,
+    labels_from: int,
+    output: str | None,
+    as_json: bool,
+) -> None:
     """Run ARTIFACT and print the class of each sample."""
     from spqc import api
 
     if (input_path is None) == (data is None):
         raise click.UsageError("give either --input or --data")
+    if data is not None and (labels is not None or labels_from):
+        raise click.UsageError("--data brings its own labels, numbered from 0")
     opened = api.load(artifact)
     if data is not None:
         examples = api.data_set(data)
         result = api.classify(opened, examples.x, examples.labels, examples.description)
     else:
-        result = api.classify(opened, api.read_array(str(input_path)), inputs=str(input_path))
+        right = None if labels is None else api.read_array(labels)
+        result = api.classify(opened, api.read_array(str(input_path)), right, str(input_path), labels_from)
     if output is not None:
         api.save_array(output, result.logits)
     _print(result, output, as_json)

@@ -75,12 +75,14 @@ def train(
     log_dir: str | os.PathLike[str] | None = None,
     save_seconds: float = 600.0,
     workers: int = 0,
+    labels_from: int | None = None,
     out: str | os.PathLike[str] | None = None,
 ) -> TrainReport:
     """Train the model `name` and write a checkpoint to `out`; the same arguments give the same weights.
 
     data: the name of a data set, with options as in `synthetic-events{steps=4}`; data and preset are the model's own
     unless told.
+    labels_from: the number of the first class, for data sets of your own.
     options: fields of the recipe and of the network by name, over those of the preset; see docs/training.md.
     Raises UsageError for an unknown name or preset or a batch that is too small, OutputError if `out` cannot be
     written, ModelError if the loss is no longer finite.
@@ -89,7 +91,7 @@ def train(
     if name not in models.available():
         models.option_names(name)  # raises, with the nearest name
     files = None if out is None else Files(_writable(Path(out)))
-    named = source.parse(data or recipes.default_data(name))
+    named = source.numbered_from(source.parse(data or recipes.default_data(name)), labels_from)
     chosen = {**(options or {}), **_given(epochs=epochs, batch=batch)}
     top = {"seed": seed, "device": _device(device), "amp": amp, "processes": processes.count()}
     wanted = settings.resolve(name, named.text, preset, chosen, steps_of_data="steps" in named.options, **top)
@@ -107,7 +109,7 @@ def train(
             wanted, network, kept, judge, judged_by, task, together, own_device, files, logs, save_seconds, workers,
             resumed, smallest.samples,
         )  # fmt: skip
-        notes = _told(together.first, smallest.note(len(kept), wanted.recipe.batch))
+        notes = _told(together.first, splits.note, smallest.note(len(kept), wanted.recipe.batch))
         try:
             flows.FLOWS[wanted.flow](session)
         except KeyboardInterrupt:

@@ -18,6 +18,8 @@ from .known import Request
 
 T = TypeVar("T")
 
+_MOST_CLASSES = 1_000_000
+
 
 def read_bytes(path: Path, hint: str = "") -> bytes:
     """Return the content of a file; InputError where it is missing, empty or cannot be read."""
@@ -104,13 +106,22 @@ def class_folders(
     return paths, np.array(labels, np.int64), classes
 
 
-def numbered(labels: npt.NDArray[Any], classes: int, path: Path) -> tuple[str, ...]:
-    """Return names for classes that have only numbers: `classes` of them, or, for 0, up to the greatest label."""
+def numbered(
+    labels: npt.NDArray[Any], classes: int, path: Path, first: int = 0
+) -> tuple[npt.NDArray[np.int64], tuple[str, ...]]:
+    """Return the classes 0.. of labels that begin with `first`, and names for them.
+
+    classes: how many there are, or 0: up to the greatest label. Raises InputError for a label outside.
+    """
     low, high = int(labels.min()), int(labels.max())
-    count = classes or high + 1
-    if low < 0 or high >= count:
-        raise InputError(f"there is a class {low if low < 0 else high}, beyond 0..{count - 1}", str(path))
-    return tuple(f"class {index}" for index in range(count))
+    count = classes or high - first + 1
+    if low < first or high >= first + count:
+        hint = "are the classes numbered from 1? labels-from=1" if (low, high, first) == (1, count, 0) else ""
+        wrong = low if low < first else high
+        raise InputError(f"there is a class {wrong}, beyond {first}..{first + max(count, 1) - 1}", str(path), hint)
+    if count > _MOST_CLASSES:
+        raise InputError(f"there is a class {high}: are these numbers of classes?", str(path))
+    return labels.astype(np.int64) - first, tuple(f"class {first + index}" for index in range(count))
 
 
 def needing(package: str, extra: str, load: Callable[[], T]) -> T:
