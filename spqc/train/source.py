@@ -15,6 +15,7 @@ from spqc.options import build, format_call, split_call
 
 from . import data
 from .agreement import empty_classes, require_alike, require_samples
+from .augment import require_pictures
 from .data import DataSet
 from .data.dataset import in_memory
 from .detection import Head
@@ -77,10 +78,11 @@ def open_splits(named: Named, settings: Settings, root: Path | None) -> tuple[Sp
         found = data.load(named.name, root, split, **options)
         require_samples(found)
         found = _kept(found)
-        return _shaped(found, settings.network.get("in_shape"))
+        return _shaped(found, settings.network.get("in_shape"), settings.recipe.augment)
 
     known = data.find(named.name).splits
     train, test = (opened(split) for split in _train_and_test(named.name))
+    require_pictures(settings.recipe.augment, train.shape, named.name)
     validation = opened("val") if {"val", "test"} <= set(known) else None
     for other in (test, validation):
         if other is not None:
@@ -89,12 +91,17 @@ def open_splits(named: Named, settings: Settings, root: Path | None) -> tuple[Sp
     return Splits(train, test, validation, note), _facts(train, settings)
 
 
-def _shaped(found: DataSet, wanted: Any) -> DataSet:
+def _shaped(found: DataSet, wanted: Any, moved: str) -> DataSet:
     """Return a data set whose frames have the shape that the network asks for: as many codes, in the same order."""
     if wanted is None or tuple(wanted) == found.shape:
         return found
     if int(np.prod(wanted)) != int(np.prod(found.shape)):
         raise UsageError(f"the frames of '{found.name}' have shape {list(found.shape)}, which is not {list(wanted)}")
+    if moved != "none":
+        raise UsageError(
+            f"'{moved}' moves pictures, and those of '{found.name}' are read as {list(wanted)}",
+            hint="--set augment=none",
+        )
     shape, read = tuple(wanted), found.read
     lead = () if found.steps is None else (found.steps,)
     return dataclasses.replace(found, shape=shape, read=lambda index: read(index).reshape(*lead, *shape))
