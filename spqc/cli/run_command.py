@@ -52,13 +52,14 @@ def command(
 
 def _print(result: RunReport, output: str | None, as_json: bool) -> None:
     from spqc.report.machine import fields_of
+    from spqc.report.terminal import say
 
     if as_json:
         shared.print_json("run", fields_of(result) | {"output": output}, leave_out=("logits",))
     elif result.correct is not None:
         share = 100 * result.correct / result.samples
-        print(f"{result.inputs}: {result.correct} of {result.samples} right, {share:.2f} %")
+        say(f"{result.inputs}: {result.correct} of {result.samples} right, {share:.2f} %")
     elif output is not None:
-        print(f"wrote {output}: logits {list(result.logits.shape)}")
+        say(f"wrote {output}: logits {list(result.logits.shape)}")
     else:
         print("\n".join(map(str, result.predictions)))

@@ -44,4 +44,6 @@ def command(chosen: tuple[str, ...], as_json: bool, **options: Any) -> None:
         shared.print_json("train", report, leave_out=("first",))
     else:
         reached = f"test {report.measure} {100 * report.test_accuracy:.2f} %"
-        print(f"wrote {report.path}: {reached}, spike rate {report.spike_rate:.3f}")
+        from spqc.report.terminal import say
+
+        say(f"wrote {report.path}: {reached}, spike rate {report.spike_rate:.3f}")

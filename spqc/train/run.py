@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from spqc.errors import OutputError, UsageError
 from spqc.nn import checkpoint, models
 from spqc.options import require_seed
 
-from . import flows, processes, recipes, settings, source, state
+from . import flows, processes, progress, recipes, settings, source, state
 from .batches import held_out
 from .evaluation import LayerReport, layer_reports
 from .loop import Session
@@ -123,13 +122,13 @@ def _told(shown: bool, *notes: str) -> tuple[str, ...]:
     kept = tuple(filter(None, notes))
     if shown:
         for note in kept:
-            print(f"note: {note}", file=sys.stderr)
+            progress.say(f"note: {note}")
     return kept
 
 
 def _tell_how_to_go_on(session: Session) -> None:
     if session.processes.first and session.files is not None and session.files.state.exists():
-        print("interrupted; the same command with --resume goes on", file=sys.stderr)
+        progress.say("interrupted; the same command with --resume goes on")
 
 
 def _finish(session: Session, splits: Splits, notes: tuple[str, ...]) -> TrainReport:
