@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from spqc.errors import UsageError
+
 from . import augment
 from .data import DataSet
 from .processes import Processes
@@ -98,10 +100,15 @@ class Cuts:
 
 
 def held_out(data: DataSet, share: float, seed: int) -> tuple[DataSet, DataSet | None]:
-    """Return the training set without, and the part with, a share of samples chosen by the seed."""
+    """Return the training set without, and the part with, a share of samples chosen by the seed.
+
+    Raises UsageError where the share is less than half a sample.
+    """
+    if share == 0.0:
+        return data, None
     count = round(share * len(data))
     if count == 0:
-        return data, None
+        raise UsageError(f"validation={share:g} of {len(data)} samples holds none out", hint="a greater share, or 0")
     order = np.random.default_rng([seed, 1]).permutation(len(data))
     return data.subset(np.sort(order[count:])), data.subset(np.sort(order[:count]))
 

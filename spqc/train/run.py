@@ -87,6 +87,8 @@ def train(
     written, ModelError if the loss is no longer finite.
     """
     seed = require_seed(seed)
+    if not save_seconds >= 0.0:
+        raise UsageError(f"save_seconds must be 0 or more, not {save_seconds}")
     if name not in models.available():
         models.option_names(name)  # raises, with the nearest name
     files = None if out is None else Files(_writable(Path(out)))

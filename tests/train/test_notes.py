@@ -12,11 +12,11 @@ from hand_network import hand
 
 from spqc import api
 from spqc.cli import main
-from spqc.errors import InputError, UsageError
+from spqc.errors import InputError, ModelError, UsageError
 
 pytest.importorskip("torch")
 
-from spqc.train import train
+from spqc.train import loop, train
 
 DENSE = [{"op": "flatten"}, {"op": "linear", "out": 4}, {"op": "linear", "out": 2}]
 
@@ -170,3 +170,48 @@ def test_the_command_counts_what_is_right(tmp_path: Path, capsys: pytest.Capture
     np.save(tmp_path / "y.npy", LABELS + 1)
     assert main(words) == 2 and "numbered from 1" in capsys.readouterr().err
     assert main(["run", str(tmp_path / "a.spqc"), "--data", "digits", "--labels-from", "1"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ({"save_seconds": float("nan")}, "save_seconds must be 0 or more"),
+        ({"save_seconds": -1.0}, "save_seconds must be 0 or more"),
+        ({"options": {"learning_rate": float("inf")}}, "learning_rate must be positive, at most 1e\\+09"),
+        ({"options": {"learning_rate": float("nan")}}, "learning_rate must be positive"),
+        ({"options": {"validation": 0.1}}, r"validation=0\.1 of 4 samples holds none out"),
+        ({"data": "arrays{classes=-1}"}, "classes must be at least 0"),
+    ],
+)
+def test_words_that_cannot_work_are_refused(words: dict[str, Any], message: str, tmp_path: Path) -> None:
+    arrays(tmp_path, [0, 1, 0, 1])
+    with pytest.raises(UsageError, match=message):
+        run(tmp_path, out=tmp_path / "net.pt", **words)
+    assert not list(tmp_path.glob("net*"))
+
+
+@pytest.mark.parametrize("shape", [(1, 0, 2), (0,)])
+def test_samples_without_a_code_are_refused(shape: tuple[int, ...], tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="'x' is uint8"):
+        run(arrays(tmp_path, [0, 1, 0, 1], shape=shape))
+
+
+def test_weights_that_are_lost_in_the_last_step_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    arrays(tmp_path, [0, 1, 0, 1])
+    real = loop._Loop._update
+
+    def losing(self: Any, *batch: Any) -> Any:
+        loss = real(self, *batch)
+        self.trained[0].data.fill_(float("inf"))
+        return loss
+
+    monkeypatch.setattr(loop._Loop, "_update", losing)
+    with pytest.raises(ModelError, match="its parameters are no longer finite"):
+        run(tmp_path, out=tmp_path / "net.pt")
+    assert not (tmp_path / "net.pt").exists()
+
+
+def test_a_wrong_number_of_processes_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "two")
+    with pytest.raises(UsageError, match="WORLD_SIZE is 'two'"):
+        run(arrays(tmp_path, [0, 1, 0, 1]))

@@ -39,7 +39,7 @@ def _open(request: Request, options: Options) -> DataSet:
     found = read_npz(path, ("x", "y"), hint=request.get_it)
     x, y = found["x"], found["y"]
     least = 3 if options.moving else 2
-    if x.dtype != np.uint8 or x.ndim < least or y.dtype.kind not in "iu" or y.shape != x.shape[:1] or not len(x):
+    if x.dtype != np.uint8 or x.ndim < least or y.dtype.kind not in "iu" or y.shape != x.shape[:1] or not x.size:
         raise InputError(
             f"'x' is {x.dtype} {list(x.shape)} and 'y' {y.dtype} {list(y.shape)}",
             str(path),

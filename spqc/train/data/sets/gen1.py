@@ -58,8 +58,9 @@ def _moments(path: Path, options: Options, hint: str) -> list[Moment]:
     """Return the moments of a recording, in order, from the boxes beside it."""
     annotations = read_boxes(path.with_name(path.name.removesuffix("_td.dat") + "_bbox.npy"), hint)
     kept = annotations.select(_worth_finding(annotations, options)).inside(SENSOR)
-    if len(kept) and kept.classes.max() >= len(CLASSES):
-        raise InputError(f"a box has class {kept.classes.max()}; there are {len(CLASSES)}", str(path), hint)
+    unknown = kept.classes[(kept.classes < 0) | (kept.classes >= len(CLASSES))]
+    if len(unknown):
+        raise InputError(f"a box has class {unknown[0]}; there are {len(CLASSES)}", str(path), hint)
     times = np.unique(kept.time)
     return [Moment(path, int(time), kept.select(kept.time == time).boxes()) for time in times]
 
@@ -88,13 +89,20 @@ class Recordings:
         if recording.sensor not in (None, SENSOR):
             raise InputError(f"the recording is of a sensor of {recording.sensor}, not {SENSOR}", str(path), self.hint)
         if self.plain[self.numbers[path]]:
+            self._require_end(path, int(recording.records["t"][-1]), start)
             return recording.between(start, stop)
         index = self.indices.get(path) or recording.index(self.late)
         if index.plain:
             self.plain[self.numbers[path]] = 1
         else:
             self.indices[path] = index
+        self._require_end(path, index.watch.latest, start)
         return recording.between(start, stop, index)
+
+    def _require_end(self, path: Path, last: int | None, start: int) -> None:
+        if last is None or last < start:
+            ends = "holds no events" if last is None else f"ends at {last} us"
+            raise InputError(f"the recording {ends}, and there are boxes of what happened later", str(path), self.hint)
 
 
 def _frames(moment: Moment, events: Events, options: Options, hint: str) -> Codes:
