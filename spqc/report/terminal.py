@@ -43,7 +43,8 @@ def show_table(
     A cell is a text, printed as it is, or a rich Text with a style.
     """
     out = console()
-    for line in table(head, rows, right, out.width - len(_INDENT), keys):
+    width = out.width - len(_INDENT) if out.is_terminal else _PLAIN_WIDTH
+    for line in table(head, rows, right, width, keys):
         out.print(Text(_INDENT) + line, soft_wrap=True)
 
 

@@ -180,7 +180,7 @@ def test_the_command_counts_what_is_right(tmp_path: Path, capsys: pytest.Capture
         ({"options": {"learning_rate": float("inf")}}, "learning_rate must be positive, at most 1e\\+09"),
         ({"options": {"learning_rate": float("nan")}}, "learning_rate must be positive"),
         ({"options": {"validation": 0.1}}, r"validation=0\.1 of 4 samples holds none out"),
-        ({"data": "arrays{classes=-1}"}, "classes must be at least 0"),
+        ({"data": "arrays{classes=-1}"}, "classes must be between 0"),
     ],
 )
 def test_words_that_cannot_work_are_refused(words: dict[str, Any], message: str, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from spqc.ir.inputs import Encoding
 
 from .dataset import Codes
 from .known import require
-from .order import Watch
+from .order import MOST_LATE, Watch
 
 Integers = npt.NDArray[np.int64]
 Rule = Literal["count", "time"]
@@ -90,7 +90,7 @@ class FrameOptions:
         require("clip", self.clip, 1, 255)
         require("height", self.height, 0)
         require("width", self.width, 0)
-        require("late", self.late, 0, 10_000_000)
+        require("late", self.late, 0, MOST_LATE)
         if self.frame_by not in get_args(Rule):
             raise UsageError(f"frame_by must be one of {', '.join(get_args(Rule))}, not {self.frame_by!r}")
 

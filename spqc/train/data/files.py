@@ -18,7 +18,7 @@ from .known import Request
 
 T = TypeVar("T")
 
-_MOST_CLASSES = 1_000_000
+MOST_CLASSES = 1_000_000
 
 
 def read_bytes(path: Path, hint: str = "") -> bytes:
@@ -119,7 +119,7 @@ def numbered(
         hint = "are the classes numbered from 1? labels-from=1" if (low, high, first) == (1, count, 0) else ""
         wrong = low if low < first else high
         raise InputError(f"there is a class {wrong}, beyond {first}..{first + max(count, 1) - 1}", str(path), hint)
-    if count > _MOST_CLASSES:
+    if count > MOST_CLASSES:
         raise InputError(f"there is a class {high}: are these numbers of classes?", str(path))
     return labels.astype(np.int64) - first, tuple(f"class {first + index}" for index in range(count))
 

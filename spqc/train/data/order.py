@@ -14,6 +14,7 @@ from spqc.errors import InputError
 Integers = npt.NDArray[np.int64]
 
 TURN = 1 << 32
+MOST_LATE = 10_000_000
 _LONGEST_PAUSE = 1 << 26
 """Microseconds, a minute: a counter that falls by less than a turn less this pause was reset, or its events swapped."""
 
@@ -68,10 +69,11 @@ class Watch:
 
 
 def _too_late(number: int, time: int, latest: int) -> InputError:
+    behind, hint = latest - time, "was a counter reset, or were packets swapped?"
+    if behind <= MOST_LATE:
+        hint += f" where events may come late, the option late={behind} puts them in order and counts them"
     return InputError(
-        f"the events are not in order of time: event {number} is of {time} us, after one of {latest} us",
-        hint="was a counter reset, or were packets swapped? where events may come some microseconds late, the option "
-        f"late puts them in order and counts them, e.g. late={latest - time}",
+        f"the events are not in order of time: event {number} is of {time} us, after one of {latest} us", hint=hint
     )
 
 

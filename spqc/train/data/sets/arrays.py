@@ -11,7 +11,7 @@ from spqc.errors import InputError, UsageError
 from spqc.ir.inputs import Encoding, InputFormat
 
 from ..dataset import DataSet, in_memory
-from ..files import numbered
+from ..files import MOST_CLASSES, numbered
 from ..formats.npz import read_npz
 from ..known import Known, Request, require
 
@@ -29,7 +29,7 @@ class Options:
     labels_from: int = 0
 
     def __post_init__(self) -> None:
-        require("classes", self.classes, 0)
+        require("classes", self.classes, 0, MOST_CLASSES)
         if self.encoding not in get_args(Encoding):
             raise UsageError(f"encoding must be one of {', '.join(get_args(Encoding))}, not {self.encoding!r}")
 

@@ -9,9 +9,11 @@ import numpy as np
 from spqc.errors import InputError, UsageError
 
 from ..dataset import Codes, DataSet
-from ..files import numbered
+from ..files import MOST_CLASSES, numbered
 from ..formats.spike_lists import SpikeLists, read_csv, read_npz_lists
 from ..known import Known, Request, require
+
+_MOST_NEURONS = 10_000_000
 
 
 @dataclass(frozen=True)
@@ -35,10 +37,10 @@ class Options:
     def __post_init__(self) -> None:
         require("steps", self.steps, 1, 10_000)
         require("length", self.length, 0, 1_000_000)
-        require("neurons", self.neurons, 0)
+        require("neurons", self.neurons, 0, _MOST_NEURONS)
         require("duration", self.duration, 0)
         require("clip", self.clip, 1, 255)
-        require("classes", self.classes, 0)
+        require("classes", self.classes, 0, MOST_CLASSES)
 
 
 def binned(lists: SpikeLists, sample: int, options: Options) -> Codes:
@@ -82,6 +84,7 @@ def _measured(lists: SpikeLists, options: Options) -> Options:
     if not len(lists.neuron) and not (options.neurons and options.duration):
         raise UsageError("there is no spike to measure by", hint="give neurons and duration")
     neurons = options.neurons or int(lists.neuron.max()) + 1
+    require("neurons", neurons, 1, _MOST_NEURONS)
     duration = options.duration or float(np.nextafter(lists.time.max(), np.inf))
     return replace(options, neurons=neurons, duration=duration)
 
