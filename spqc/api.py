@@ -13,17 +13,16 @@ import numpy.typing as npt
 
 from spqc import pipeline, registry
 from spqc.analysis import Analysis, Question, analyze_model, require_name
-from spqc.arrays import read_array
+from spqc.arrays import class_labels, read_array
 from spqc.benchmark import BenchReport, measure_artifact
 from spqc.catalogue import Entry, entries
 from spqc.compiler import compile_model
 from spqc.contracts import Target
-from spqc.errors import InputError, UsageError
+from spqc.errors import UsageError
 from spqc.files import write_atomic
 from spqc.health import Diagnosis, diagnose
 from spqc.inspection import Inspection, inspect_path
 from spqc.ir import Array, parse_graph
-from spqc.ir.foreign_arrays import as_array
 from spqc.ir.layout import Layout
 from spqc.options import fields_of, format_value, split_call
 from spqc.runtime.given import drawn_layout
@@ -107,25 +106,22 @@ def classify(
     labels: npt.ArrayLike | None = None,
     inputs: str = "given inputs",
     layout: Layout | None = None,
+    labels_from: int = 0,
 ) -> RunReport:
-    """Run a network and name the class of each sample: the greatest logit summed over the steps."""
+    """Run a network and name the class of each sample: the greatest logit summed over the steps.
+
+    labels: the right class of each sample; labels_from: the number of the first class, in labels and predictions.
+    Raises InputError for labels that are none of the network's classes.
+    """
     opened = _opened(artifact)
     integers = opened.executor.run(opened.feed(x, layout))
     samples, steps, classes = integers.shape
-    predictions = integers.sum(axis=1).argmax(axis=1)
-    correct = None if labels is None else int((predictions == _labels(labels, samples)).sum())
+    decided = integers.sum(axis=1).argmax(axis=1)
+    right = None if labels is None else class_labels(labels, samples, classes, labels_from)
+    correct = None if right is None else int((decided == right).sum())
+    predictions = decided + labels_from
     logits = opened.to_logits(integers)
     return RunReport(opened.target, inputs, samples, steps, classes, predictions.tolist(), correct, logits)
-
-
-def _labels(labels: npt.ArrayLike, samples: int) -> Array:
-    found = as_array(labels)
-    if found.shape != (samples,) or found.dtype.kind not in "bui":
-        raise InputError(
-            f"labels of shape {list(found.shape)} and dtype {found.dtype} do not name the classes of {samples} samples",
-            hint="give one integer a sample",
-        )
-    return found
 
 
 def save_array(path: str | Path, array: npt.ArrayLike) -> None:

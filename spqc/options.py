@@ -60,6 +60,16 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return f"did you mean '{near[0]}'?" if near else f"known: {', '.join(words) or 'none'}"
 
 
+GREATEST_SEED = 2**63 - 1
+
+
+def require_seed(seed: int) -> int:
+    """Return a seed; UsageError unless it is an integer that numpy's and torch's generators both take."""
+    if isinstance(seed, bool) or not hasattr(seed, "__index__") or not 0 <= seed <= GREATEST_SEED:
+        raise UsageError(f"the seed must be an integer in 0..2^63-1, not {seed!r}")
+    return int(seed)
+
+
 def fields_of(cls: type) -> dict[str, Any]:
     """Return the option names of a dataclass (as written in text) with their annotated types."""
     hints = typing.get_type_hints(cls)

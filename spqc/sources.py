@@ -13,7 +13,7 @@ from spqc.contracts import Examples, Frontend, Source
 from spqc.errors import ModelError, SpqcError, UsageError
 from spqc.ir import Graph, verify
 from spqc.ir.finite import require_finite
-from spqc.options import build, nearest, split_call
+from spqc.options import build, nearest, require_seed, split_call
 from spqc.runtime.observe import input_format
 from spqc.runtime.samples import random_codes
 
@@ -92,9 +92,12 @@ def data_samples(text: str, root: str | Path | None, samples: int, seed: int) ->
     options = {key.replace("-", "_"): getattr(chosen, key.replace("-", "_")) for key in values}
     split = "test" if "test" in known.splits else known.splits[-1]
     found = data.load(name, root, split, **options)
-    picked = np.sort(np.random.default_rng(seed).permutation(len(found))[:samples])
+    picked = np.sort(np.random.default_rng(require_seed(seed)).permutation(len(found))[:samples])
     codes, labels = found.arrays(picked)
-    return Examples(codes, f"samples of '{text}', split '{split}' (seed {seed})", labels)
+    repaired = found.repairs
+    return Examples(
+        codes, f"samples of '{text}', split '{split}' (seed {seed})" + (f"; {repaired}" if repaired else ""), labels
+    )
 
 
 def inputs_for(model: Model, samples: int | None, seed: int) -> Examples:

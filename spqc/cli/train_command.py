@@ -14,6 +14,7 @@ from . import shared
 @click.option("--out", "-o", required=True, metavar="FILE", help="Where the checkpoint goes, e.g. digits.pt.")
 @click.option("--data", metavar="SET", help="A data set, with options as in 'synthetic-events{steps=4}'.")
 @click.option("--root", metavar="DIR", help="The folder of the data set's files.")
+@click.option("--labels-from", type=int, help="The number of the first class in your own arrays or lists: 0 or 1.")
 @click.option("--preset", help="full, quant, spquant or ace, then +adaptive, ...; quant or ace, by the model.")
 @click.option("--set", "chosen", multiple=True, metavar="KEY=VALUE", help="A field of the recipe or of the network.")
 @click.option("--epochs", type=int, help="Rounds over the data, instead of the recipe's.")
@@ -43,4 +44,6 @@ def command(chosen: tuple[str, ...], as_json: bool, **options: Any) -> None:
         shared.print_json("train", report, leave_out=("first",))
     else:
         reached = f"test {report.measure} {100 * report.test_accuracy:.2f} %"
-        print(f"wrote {report.path}: {reached}, spike rate {report.spike_rate:.3f}")
+        from spqc.report.terminal import say
+
+        say(f"wrote {report.path}: {reached}, spike rate {report.spike_rate:.3f}")

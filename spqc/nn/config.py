@@ -12,6 +12,7 @@ from typing import Any
 from spqc.errors import UsageError
 from spqc.ir.inputs import Coding, Encoding, InputFormat
 from spqc.ir.levels import RELEASED, TAPEOUT, TERNARY
+from spqc.options import require_seed
 
 from .options import INTEGER, INTEGER_ONLY, LEVELS_ONLY, MaskOptions, NeuronOptions, check_choices
 from .synapse import BatchNorm, SynapseOptions
@@ -77,6 +78,7 @@ class NetworkOptions:
 
     def __post_init__(self) -> None:
         check_choices(self)
+        require_seed(self.seed)
         if not isinstance(self.overrides, Mapping) or not all(
             isinstance(own, Mapping) for own in self.overrides.values()
         ):

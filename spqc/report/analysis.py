@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from .terminal import console, show_table
+from .terminal import say, show_table
 
 if TYPE_CHECKING:
     from spqc.analysis import Analysis
@@ -25,18 +25,17 @@ _OPERATIONS = {
 
 def show_analysis(found: Analysis) -> None:
     """Print everything of an analysis."""
-    out = console()
     head = f"{found.kind} {found.model}: network '{found.name}', {found.steps} steps"
-    out.print(head, markup=False, soft_wrap=True)
+    say(head)
     _show_layers(found)
     if found.activity:
-        out.print(f"activity on {found.inputs}, {found.samples} samples", markup=False, soft_wrap=True)
+        say(f"activity on {found.inputs}, {found.samples} samples")
         _show_activity(found)
     _show_memory(found)
     _show_operations(found)
     _show_energy(found)
     for note in found.notes:
-        out.print(f"note: {note}", markup=False, soft_wrap=True)
+        say(f"note: {note}")
 
 
 def _show_layers(found: Analysis) -> None:
@@ -132,7 +131,7 @@ def _show_operations(found: Analysis) -> None:
     show_table(("operations of one inference", "MACs", "fewer"), rows, ("MACs", "fewer"))
     if found.factor is not None:
         implied = f"S_c = {found.implied_channel_sparsity:.3f} at S_p = {found.spatial_sparsity:g}"
-        console().print(f"  a factor of {found.factor:g} in Eq 30 implies {implied}", markup=False)
+        say(f"  a factor of {found.factor:g} in Eq 30 implies {implied}", "    ")
 
 
 def _show_energy(found: Analysis) -> None:
@@ -141,7 +140,7 @@ def _show_energy(found: Analysis) -> None:
     ]
     show_table(("energy", "of", "operations", "mJ", "kind"), rows, ("operations", "mJ"))
     for source in dict.fromkeys(source for one in found.energy for source in one.sources):
-        console().print(f"  constant: {source}", markup=False, soft_wrap=True)
+        say(f"  constant: {source}", "    ")
 
 
 def _figure(value: float) -> str:

@@ -8,9 +8,13 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Column
 
 if TYPE_CHECKING:
     from spqc.tuning.driver import Step
+
+
+_WIDE = 120
 
 
 @contextmanager
@@ -32,7 +36,7 @@ def trials() -> Iterator[Callable[[Step], None]]:
         task = bar.add_task("measuring", total=None)
 
         def show(step: Step) -> None:
-            words = f"{step.layer} {step.strategy} {step.time_ns / 1e3:,.1f} us, best {step.best_ns / 1e3:,.1f} us"
+            words = f"best {step.best_ns / 1e3:,.1f} us, {step.strategy} {step.time_ns / 1e3:,.1f} us, {step.layer}"
             bar.update(task, completed=step.done, total=step.total, description=words)
 
         yield show
@@ -40,5 +44,7 @@ def trials() -> Iterator[Callable[[Step], None]]:
 
 def _bar() -> Progress:
     console = Console(stderr=True)
-    columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}", markup=False))
+    bar = BarColumn(40 if console.width >= _WIDE else 8)
+    told = TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True, overflow="ignore"))
+    columns = (bar, MofNCompleteColumn(), TimeElapsedColumn(), told)
     return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
+
+from .table import Cell, sentence, table
 
 if TYPE_CHECKING:
     from spqc.benchmark import BenchReport
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 _PLAIN_WIDTH = 120
 _SPARSE = 0.75  # weights of which fewer are not zero are worth a word
 _COLOURS = {"ok": "green", "missing": "yellow", "failed": "red"}
+_INDENT = "  "
 
 
 class _Console(Console):
@@ -33,34 +35,40 @@ def console() -> Console:
     return found if found.is_terminal else _Console(highlight=False, emoji=False, width=_PLAIN_WIDTH)
 
 
-def show_table(head: Sequence[str], rows: Iterable[Sequence[str | Text]], right: Sequence[str] = ()) -> None:
-    """Print a table; the columns named in `right` are numbers. Plain cells are literal: brackets are no markup."""
-    table = Table(box=None, pad_edge=False, header_style="bold", show_header=any(head))
-    for title in head:
-        table.add_column(Text(title), justify="right" if title in right else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*(cell if isinstance(cell, Text) else Text(cell) for cell in row))
+def show_table(
+    head: Sequence[str], rows: Iterable[Sequence[Cell]], right: Sequence[str] = (), keys: int = 1
+) -> None:
+    """Print a table; the columns named in `right` are numbers, the first `keys` tell what a row is about.
+
+    A cell is a text, printed as it is, or a rich Text with a style.
+    """
     out = console()
-    with out.capture() as captured:
-        out.print(table)
-    print("".join(f"  {line.rstrip()}\n" for line in captured.get().splitlines()), end="")
+    width = out.width - len(_INDENT) if out.is_terminal else _PLAIN_WIDTH
+    for line in table(head, rows, right, width, keys):
+        out.print(Text(_INDENT) + line, soft_wrap=True)
+
+
+def say(text: str, indent: str = _INDENT, start: Text | None = None) -> None:
+    """Print `start` and a sentence: on a terminal broken at spaces, else in one line; indent: of the lines below."""
+    out, lead = console(), start or Text()
+    first, *others = sentence(text, out.width, indent, lead.cell_len) if out.is_terminal else [text]
+    for line in (lead + Text(first), *map(Text, others)):
+        out.print(line, soft_wrap=True)
 
 
 def show_verify(report: VerifyReport) -> None:
     """Print the verdict, what was compared, and the first difference."""
-    out = console()
-    verdict = "[green]equal[/]" if report.equal else "[red]different[/]"
-    out.print(verdict, end=": ")
+    verdict = Text("equal", "green") if report.equal else Text("different", "red")
     shown = f"{report.model} on target {report.target}, {report.inputs}, {report.samples} samples, {report.steps} steps"
-    out.print(shown, markup=False, soft_wrap=True)
+    say(f": {shown}", start=verdict)
     names = ("spikes", "states", "masks", "logits")
     counted = [(n, getattr(report, f"compared_{n}"), getattr(report, f"mismatched_{n}")) for n in names]
     show_table(
         ("what", "compared", "different"), [(n, f"{a:,}", f"{b:,}") for n, a, b in counted], ("compared", "different")
     )
-    out.print(f"  {_proof(report)}", markup=False, soft_wrap=True)
+    say(_proof(report), start=Text(_INDENT))
     if report.first_mismatch is not None:
-        out.print(f"first difference: {report.first_mismatch}", markup=False, soft_wrap=True)
+        say(f"first difference: {report.first_mismatch}")
 
 
 def _proof(report: VerifyReport) -> str:
@@ -75,7 +83,7 @@ def show_bench(report: BenchReport) -> None:
     """Print measured times, one row a batch size."""
     threads = "" if report.threads is None else f", {report.threads} threads"
     line = f"measured on {report.machine}, {report.cores} cores{threads}: {report.model}, {report.inputs}"
-    console().print(line, markup=False, soft_wrap=True)
+    say(line)
     head = ("batch", "target", "median ms", "min ms", "CPU ms", "samples/s", "speed-up")
     rows = []
     for row in report.rows:
@@ -90,8 +98,7 @@ def show_bench(report: BenchReport) -> None:
 
 def show_inspection(found: Inspection) -> None:
     """Print the signature, the operators and the sizes."""
-    out = console()
-    out.print(f"{found.kind} {found.path}: network '{found.name}', {found.steps} steps", markup=False, soft_wrap=True)
+    say(f"{found.kind} {found.path}: network '{found.name}', {found.steps} steps")
     facts = [("input", found.input), ("output", found.output)]
     known = [key for key in ("target", "pipeline", "spqc") if found.facts.get(key)]
     facts += [(key, str(found.facts[key]).replace(",", ", ")) for key in known]
@@ -101,7 +108,7 @@ def show_inspection(found: Inspection) -> None:
     show_table(("", ""), facts)
     head = ("operator", "layer", "result", "constants", "bytes")
     rows = [(r.operator, r.origin, r.result, _constants(r), f"{r.weight_bytes:,}") for r in found.operators]
-    show_table(head, rows, ("bytes",))
+    show_table(head, rows, ("bytes",), keys=2)
     show_kernels(found.report.get("kernels", {}).get("run", []))
 
 
@@ -121,21 +128,21 @@ def show_kernels(kernels: Sequence[Mapping[str, Any]]) -> None:
         predicted = "" if k["predicted_us"] is None else f"{k['predicted_us']:,.1f}"
         density = f"{k['density']:.0%} {'measured' if k['density_measured'] else 'assumed'}"
         rows.append((k["kernel"], k["layer"], density, k["strategy"], settings, predicted, k["reason"]))
-    show_table(("kernel", "layer", "density", "strategy", "settings", "us", "reason"), rows, ("us",))
+    show_table(("kernel", "layer", "density", "strategy", "settings", "us", "reason"), rows, ("us",), keys=2)
 
 
 def show_entries(entries: Sequence[Entry]) -> None:
     """Print names with one line each, and their options below."""
-    out, width = console(), max(len(entry.name) for entry in entries) if entries else 0
+    width = max(len(entry.name) for entry in entries) if entries else 0
     for entry in entries:
-        out.print(f"{entry.name:<{width}}  {entry.summary}", markup=False, soft_wrap=True)
+        say(entry.summary, " " * (width + 2), Text(f"{entry.name:<{width}}  "))
         for key, text in entry.options.items():
-            out.print(f"{'':<{width}}    {key}: {text}", markup=False, soft_wrap=True)
+            say(f"{key}: {text}", " " * (width + 6), Text(" " * (width + 4)))
 
 
 def show_diagnosis(found: Diagnosis) -> None:
     """Print every check, and a hint below each that is not well."""
-    rows: list[tuple[str | Text, str, str]] = []
+    rows: list[tuple[Cell, ...]] = []
     for check in found.checks:
         rows.append((Text(check.state, _COLOURS[check.state]), check.name, check.detail))
         if check.hint:

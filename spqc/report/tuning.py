@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .terminal import show_table
+from .terminal import say, show_table
 
 if TYPE_CHECKING:
     from spqc.tuning.driver import TunedKernel, TuneReport
@@ -21,11 +21,11 @@ _ENDS = {
 
 def show_tuning(report: TuneReport) -> None:
     """Print the fastest way of every kernel, beside the one that would be taken without records."""
-    print(f"{_ENDS[report.ended]}: {report.measured} measured, {report.reused} known before, {report.remaining} left")
+    say(f"{_ENDS[report.ended]}: {report.measured} measured, {report.reused} known before, {report.remaining} left")
     rows = [_row(kernel) for kernel in report.kernels]
     head = ("layer", "fastest", "settings", "us", "without records", "us", "known")
     show_table(head, rows, ("us", "known"))
-    print(f"records: {report.records}")
+    say(f"records: {report.records}")
 
 
 def _row(k: TunedKernel) -> tuple[str, ...]:
@@ -37,7 +37,7 @@ def _row(k: TunedKernel) -> tuple[str, ...]:
 def show_fit(report: FitReport) -> None:
     """Print how well the fitted rates predict."""
     errors = f"median error {report.median_error:.1%}, worst {report.worst_error:.1%}"
-    print(f"fitted to {report.samples} measurements on {report.cpu}; of kernels held back: {errors}")
+    say(f"fitted to {report.samples} measurements on {report.cpu}; of kernels held back: {errors}")
     rows = [(s.strategy, str(s.samples), f"{s.median_error:.1%}", f"{s.worst_error:.1%}") for s in report.strategies]
     show_table(("strategy", "measurements", "median error", "worst"), rows, ("measurements", "median error", "worst"))
-    print(f"rates: {report.file}")
+    say(f"rates: {report.file}")

@@ -5,10 +5,29 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from spqc.errors import UsageError
+
 Codes = npt.NDArray[np.uint8]
 Moves = npt.NDArray[np.int64]
 
 _REACH = {"none": 0, "shift": 1, "crop-flip": 4}
+_STAY = "--set augment=none"
+
+
+def require_pictures(kind: str, shape: tuple[int, ...], name: str) -> None:
+    """Raise UsageError where samples of this shape are no pictures [C, H, W] or [C, D, H, W] that `kind` can move."""
+    if kind == "none":
+        return
+    if len(shape) < 3:
+        what = "a feature vector" if len(shape) == 1 else "a series [C, L]"
+        raise UsageError(
+            f"'{kind}' moves pictures [C, H, W], and a frame of '{name}' is {what}: {list(shape)}", hint=_STAY
+        )
+    reach, size = _REACH[kind], f"{shape[-2]}x{shape[-1]}"
+    if min(shape[-2:]) <= reach:
+        raise UsageError(
+            f"'{kind}' moves pictures by up to {reach} pixels, and those of '{name}' have {size}", hint=_STAY
+        )
 
 
 def draw(kind: str, generator: np.random.Generator, count: int) -> Moves:

@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from spqc.errors import UsageError
+
 from . import augment
 from .data import DataSet
 from .processes import Processes
@@ -65,11 +67,11 @@ class Order:
 
 
 def training_batches(
-    data: DataSet, order: Order, size: int, kind: str, processes: Processes, workers: int, targets: Targets
+    data: DataSet, order: Order, cuts: Cuts, kind: str, processes: Processes, workers: int, targets: Targets
 ) -> Iterator[tuple[Codes, Tensor]]:
     """Yield (codes, targets) of the rest of this epoch; who takes them counts `order.batch` up after each."""
     permutation = order.permutation(len(data))
-    chosen = [permutation[start : start + size] for start in range(0, len(data), size)][order.batch :]
+    chosen = [permutation[part] for part in cuts.of(len(data))][order.batch :]
     for whole, (codes, learned) in zip(
         chosen, _load(data, [processes.share(part) for part in chosen], workers, targets), strict=True
     ):
@@ -82,16 +84,31 @@ def classes(data: DataSet, indices: npt.NDArray[np.int64], labels: Any) -> Tenso
     return torch.from_numpy(np.asarray(labels, np.int64))
 
 
-def batch_count(data: DataSet, size: int) -> int:
-    """Return the number of batches of an epoch."""
-    return -(-len(data) // size)
+@dataclass(frozen=True)
+class Cuts:
+    """How an epoch is cut into batches of `size`; a last one of fewer than `least` samples joins the one before."""
+
+    size: int
+    least: int = 1
+
+    def of(self, samples: int) -> list[slice]:
+        """Return the batches of an epoch of so many samples, in order; each sample is in one of them."""
+        starts = list(range(0, samples, self.size))
+        if len(starts) > 1 and samples - starts[-1] < self.least:
+            starts.pop()
+        return [slice(*ends) for ends in zip(starts, [*starts[1:], samples], strict=True)]
 
 
 def held_out(data: DataSet, share: float, seed: int) -> tuple[DataSet, DataSet | None]:
-    """Return the training set without, and the part with, a share of samples chosen by the seed."""
+    """Return the training set without, and the part with, a share of samples chosen by the seed.
+
+    Raises UsageError where the share is less than half a sample.
+    """
+    if share == 0.0:
+        return data, None
     count = round(share * len(data))
     if count == 0:
-        return data, None
+        raise UsageError(f"validation={share:g} of {len(data)} samples holds none out", hint="a greater share, or 0")
     order = np.random.default_rng([seed, 1]).permutation(len(data))
     return data.subset(np.sort(order[count:])), data.subset(np.sort(order[:count]))
 

@@ -13,12 +13,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from spqc.errors import ModelError
+from spqc.errors import ModelError, UsageError
 from spqc.nn import checkpoint
 from spqc.nn.network import SpikingNetwork
 
 from . import state
-from .batches import Order, batch_count, training_batches
+from .batches import Cuts, Order, training_batches
 from .data import DataSet
 from .processes import Processes
 from .progress import Logs, Progress
@@ -47,7 +47,7 @@ class Session:
     """What all stages share.
 
     judge: the samples that choose the best epoch, and what they are called; task: what the network is for;
-    files: None writes nothing;
+    files: None writes nothing; least_batch: the fewest samples of a batch, see `smallest_batch`;
     save_seconds: how much work a kill may cost, beside the end of every epoch, where the state is always saved.
     """
 
@@ -64,6 +64,7 @@ class Session:
     save_seconds: float = 600.0
     workers: int = 0
     resumed: Snapshot | None = None
+    least_batch: int = 1
     best: float = -1.0
     best_epoch: int = 0
     _saved_at: float = field(default_factory=time.monotonic)
@@ -87,7 +88,8 @@ class _Loop:
     def __init__(self, session: Session, stage: Stage) -> None:
         self.session, self.stage = session, stage
         recipe = session.settings.recipe
-        self.per_epoch = batch_count(session.data, recipe.batch)
+        self.cuts = Cuts(recipe.batch, session.least_batch)
+        self.per_epoch = len(self.cuts.of(len(session.data)))
         trained = [p for p in stage.objective.parameters() if p.requires_grad]
         self.trained = trained
         self.optimiser = _optimiser(session.settings, stage, trained)
@@ -118,7 +120,7 @@ class _Loop:
             self.progress.batch(self.step, float(losses[-1]) if self.logs.wanted else None, rate)
             if time.monotonic() - session._saved_at >= session.save_seconds:
                 self._save()
-        _require_finite([float(loss) for loss in losses], self.order.epoch)
+        _require_finite([float(loss) for loss in losses], self.trained, self.order.epoch)
         self.order.next_epoch()
         self._judge()
         self._save()
@@ -128,7 +130,7 @@ class _Loop:
         return training_batches(
             session.data,
             self.order,
-            recipe.batch,
+            self.cuts,
             recipe.augment,
             session.processes,
             session.workers,
@@ -173,8 +175,8 @@ class _Loop:
         parts = (session.network, self.optimiser, self.schedule, self.scaler)
         network, optimiser, schedule, scaler = (part.state_dict() for part in parts)
         snapshot = Snapshot(
-            self.stage.name, self.order.plain(), dict(network), optimiser, schedule, scaler,
-            session.best, session.best_epoch,
+            self.stage.name, {**self.order.plain(), "samples": len(session.data)}, dict(network), optimiser, schedule,
+            scaler, session.best, session.best_epoch,
         )  # fmt: skip
         state.save(snapshot, session.settings, session.files.state)
 
@@ -183,11 +185,16 @@ class _Loop:
         if snapshot is None or snapshot.stage != self.stage.name:
             return
         self.session.resumed = None
-        self.session.network.load_state_dict(snapshot.network)
-        self.optimiser.load_state_dict(dict(snapshot.optimiser))
-        self.schedule.load_state_dict(dict(snapshot.schedule))
-        self.scaler.load_state_dict(dict(snapshot.scaler))
-        self.order = Order.from_plain(snapshot.order)
+        _require_same_samples(snapshot.order.get("samples"), len(self.session.data))
+        try:
+            self.session.network.load_state_dict(snapshot.network)
+            self.optimiser.load_state_dict(dict(snapshot.optimiser))
+            self.schedule.load_state_dict(dict(snapshot.schedule))
+            self.scaler.load_state_dict(dict(snapshot.scaler))
+            self.order = Order.from_plain(snapshot.order)
+        except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+            files = self.session.files  # the parts of a damaged state do not fit, each in its own way
+            raise state.damaged(str(files.state) if files else "") from error
         self.session.best, self.session.best_epoch = snapshot.best, snapshot.best_epoch
 
 
@@ -213,14 +220,27 @@ def _seed_noise(seed: int, step: int, rank: int) -> None:
     torch.manual_seed(int(np.random.SeedSequence([seed, step, rank]).generate_state(1, np.uint64)[0] >> 1))
 
 
+def _require_same_samples(saved: int | None, found: int) -> None:
+    """Raise UsageError where a training goes on with another number of samples; None: nobody noted it."""
+    if saved is not None and saved != found:
+        raise UsageError(
+            f"the training was started with {saved} samples and would go on with {found}",
+            hint="resume with the data it was started with, or start anew without --resume",
+        )
+
+
 def _thresholds(network: SpikingNetwork) -> dict[str, float]:
     return {f"threshold of {name}": layer.threshold for name, layer in network.spiking_layers()}
 
 
-def _require_finite(losses: list[float], epoch: int) -> None:
-    if not all(map(math.isfinite, losses)):
+def _require_finite(losses: list[float], trained: list[nn.Parameter], epoch: int) -> None:
+    """Raise ModelError where a loss or, after the last of them, a parameter is NaN or infinite."""
+    lost = None if all(map(math.isfinite, losses)) else "its loss is"
+    if lost is None and not all(bool(parameter.isfinite().all()) for parameter in trained):
+        lost = "its parameters are"
+    if lost is not None:
         raise ModelError(
-            f"the training diverged in epoch {epoch + 1}: its loss is no longer finite",
+            f"the training diverged in epoch {epoch + 1}: {lost} no longer finite",
             hint="lower the rate or limit the gradient, e.g. --set learning_rate=0.0005 --set clip_norm=1",
         )
 

@@ -80,7 +80,7 @@ class Processes:
 @contextmanager
 def joined(device: str) -> Iterator[tuple[Processes, str]]:
     """Yield the processes of torch's launcher, connected by gloo or nccl, and the device of this one."""
-    if int(os.environ.get("WORLD_SIZE", "1")) < 2:
+    if count() < 2:
         yield Processes(), device
         return
     if not distributed.is_available():
@@ -97,7 +97,10 @@ def joined(device: str) -> Iterator[tuple[Processes, str]]:
 
 def count() -> int:
     """Return how many processes torch's launcher started."""
-    return int(os.environ.get("WORLD_SIZE", "1"))
+    text = os.environ.get("WORLD_SIZE", "1")
+    if not text.isdecimal():
+        raise UsageError(f"WORLD_SIZE is {text!r}, and no number of processes", hint="torchrun sets it")
+    return int(text)
 
 
 def _device_of_group() -> Any:

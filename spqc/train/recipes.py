@@ -53,8 +53,8 @@ class Recipe:
             if getattr(self, name) < 0:
                 raise UsageError(f"{name} must be 0 or more, not {getattr(self, name)}")
         for name in ("learning_rate", "cnn_rate", "factor"):
-            if not getattr(self, name) > 0.0:
-                raise UsageError(f"{name} must be positive, not {getattr(self, name)}")
+            if not 0.0 < getattr(self, name) <= _GREATEST_RATE:
+                raise UsageError(f"{name} must be positive, at most {_GREATEST_RATE:g}, not {getattr(self, name)}")
         for name, least, most in _RANGES:
             value = getattr(self, name)
             if value is not None and not least <= value <= most:
@@ -65,6 +65,7 @@ class Recipe:
             raise UsageError(f"clip_norm must be positive, not {self.clip_norm}", hint="none switches it off")
 
 
+_GREATEST_RATE = 1e9
 _RANGES = (
     ("regulariser", 0.0, 1.0),
     ("gate_target", 0.0, 1.0),

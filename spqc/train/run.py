@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,12 +13,14 @@ import torch
 
 from spqc.errors import OutputError, UsageError
 from spqc.nn import checkpoint, models
+from spqc.options import require_seed
 
-from . import flows, processes, recipes, settings, source, state
+from . import flows, processes, progress, recipes, settings, source, state
 from .batches import held_out
 from .evaluation import LayerReport, layer_reports
 from .loop import Session
 from .settings import Settings
+from .smallest_batch import smallest_batch
 from .source import Splits
 from .state import Files
 from .tasks import task_of
@@ -31,7 +32,7 @@ class TrainReport:
 
     ..._accuracy: in [0, 1], what `measure` names: accuracy, or for a detector mAP@0.5, its mean average precision.
     best_accuracy, best_epoch: of the epoch with the greatest on `chosen_by` (validation or test samples).
-    first: whether this process is the one that reports.
+    notes: what a user should know, one line each. first: whether this process is the one that reports.
     """
 
     name: str
@@ -48,6 +49,7 @@ class TrainReport:
     layers: tuple[LayerReport, ...]
     path: str | None
     best_path: str | None
+    notes: tuple[str, ...] = ()
     first: bool = True
 
     @property
@@ -72,20 +74,25 @@ def train(
     log_dir: str | os.PathLike[str] | None = None,
     save_seconds: float = 600.0,
     workers: int = 0,
+    labels_from: int | None = None,
     out: str | os.PathLike[str] | None = None,
 ) -> TrainReport:
     """Train the model `name` and write a checkpoint to `out`; the same arguments give the same weights.
 
     data: the name of a data set, with options as in `synthetic-events{steps=4}`; data and preset are the model's own
     unless told.
+    labels_from: the number of the first class, for data sets of your own.
     options: fields of the recipe and of the network by name, over those of the preset; see docs/training.md.
-    Raises UsageError for an unknown name or preset, OutputError if `out` cannot be written, ModelError if the loss
-    is no longer finite.
+    Raises UsageError for an unknown name or preset or a batch that is too small, OutputError if `out` cannot be
+    written, ModelError if the loss is no longer finite.
     """
+    seed = require_seed(seed)
+    if not save_seconds >= 0.0:
+        raise UsageError(f"save_seconds must be 0 or more, not {save_seconds}")
     if name not in models.available():
         models.option_names(name)  # raises, with the nearest name
     files = None if out is None else Files(_writable(Path(out)))
-    named = source.parse(data or recipes.default_data(name))
+    named = source.numbered_from(source.parse(data or recipes.default_data(name)), labels_from)
     chosen = {**(options or {}), **_given(epochs=epochs, batch=batch)}
     top = {"seed": seed, "device": _device(device), "amp": amp, "processes": processes.count()}
     wanted = settings.resolve(name, named.text, preset, chosen, steps_of_data="steps" in named.options, **top)
@@ -95,26 +102,38 @@ def train(
         task = task_of(network, splits.train, wanted.recipe)
         kept, held = held_out(splits.train, wanted.recipe.validation, seed)
         held = held or splits.validation
+        smallest = smallest_batch(network, splits.train.steps is not None, together)
+        smallest.check(len(kept), wanted.recipe.batch)
         judge, judged_by = (held, "validation") if held else (splits.test, "test")
         logs, resumed = None if log_dir is None else Path(log_dir), _resumed(wanted, files, resume)
         session = Session(
             wanted, network, kept, judge, judged_by, task, together, own_device, files, logs, save_seconds, workers,
-            resumed,
+            resumed, smallest.samples,
         )  # fmt: skip
+        notes = _told(together.first, splits.note, smallest.note(len(kept), wanted.recipe.batch))
         try:
             flows.FLOWS[wanted.flow](session)
         except KeyboardInterrupt:
             _tell_how_to_go_on(session)
             raise
-        return _finish(session, splits)
+        return _finish(session, splits, notes)
+
+
+def _told(shown: bool, *notes: str) -> tuple[str, ...]:
+    """Return the notes that are not empty, after the first process has shown them."""
+    kept = tuple(filter(None, notes))
+    if shown:
+        for note in kept:
+            progress.say(f"note: {note}")
+    return kept
 
 
 def _tell_how_to_go_on(session: Session) -> None:
     if session.processes.first and session.files is not None and session.files.state.exists():
-        print("interrupted; the same command with --resume goes on", file=sys.stderr)
+        progress.say("interrupted; the same command with --resume goes on")
 
 
-def _finish(session: Session, splits: Splits) -> TrainReport:
+def _finish(session: Session, splits: Splits, notes: tuple[str, ...]) -> TrainReport:
     network, wanted, files, together = session.network, session.settings, session.files, session.processes
     together.align(network)
     if files is not None and together.first:
@@ -135,6 +154,7 @@ def _finish(session: Session, splits: Splits) -> TrainReport:
         layers=layer_reports(network, splits.test),
         path=str(files.out) if files else None,
         best_path=str(files.best) if files and best else None,
+        notes=(*notes, *_told(together.first, splits.train.repairs, splits.test.repairs)),
         first=together.first,
     )
     if files is not None and together.first:

@@ -14,6 +14,8 @@ from spqc.nn import models
 from spqc.options import build, format_call, split_call
 
 from . import data
+from .agreement import empty_classes, require_alike, require_samples
+from .augment import require_pictures
 from .data import DataSet
 from .data.dataset import in_memory
 from .detection import Head
@@ -39,13 +41,26 @@ def parse(text: str) -> Named:
     return Named(name, given, format_call(name, chosen))
 
 
+def numbered_from(named: Named, first: int | None) -> Named:
+    """Return a data set whose classes are numbered from `first`; UsageError where they have names or another number."""
+    if first is None:
+        return named
+    if "labels_from" not in {entry.name for entry in dataclasses.fields(data.find(named.name).options)}:
+        raise UsageError(f"the classes of '{named.name}' are no numbers of yours", hint="leave out --labels-from")
+    if named.options.get("labels_from", first) != first:
+        raise UsageError(f"'{named.text}' says with which number the classes begin, and --labels-from {first} another")
+    options = {**named.options, "labels_from": first}
+    return Named(named.name, options, format_call(named.name, data.find(named.name).options(**options)))
+
+
 @dataclass(frozen=True)
 class Splits:
-    """The samples to train on, to test on, and those of the set's own validation split where it has one."""
+    """The samples to train on, to test on, and those of the set's own validation split where it has one; a note."""
 
     train: DataSet
     test: DataSet
     validation: DataSet | None
+    note: str = ""
 
 
 def open_splits(named: Named, settings: Settings, root: Path | None) -> tuple[Splits, dict[str, Any]]:
@@ -60,20 +75,33 @@ def open_splits(named: Named, settings: Settings, root: Path | None) -> tuple[Sp
         options["steps"] = steps
 
     def opened(split: str) -> DataSet:
-        found = _kept(data.load(named.name, root, split, **options))
-        return _shaped(found, settings.network.get("in_shape"))
+        found = data.load(named.name, root, split, **options)
+        require_samples(found)
+        found = _kept(found)
+        return _shaped(found, settings.network.get("in_shape"), settings.recipe.augment)
 
     known = data.find(named.name).splits
     train, test = (opened(split) for split in _train_and_test(named.name))
-    return Splits(train, test, opened("val") if {"val", "test"} <= set(known) else None), _facts(train, settings)
+    require_pictures(settings.recipe.augment, train.shape, named.name)
+    validation = opened("val") if {"val", "test"} <= set(known) else None
+    for other in (test, validation):
+        if other is not None:
+            require_alike(train, other)
+    note = empty_classes(train, "labels_from" in can - set(options))
+    return Splits(train, test, validation, note), _facts(train, settings)
 
 
-def _shaped(found: DataSet, wanted: Any) -> DataSet:
+def _shaped(found: DataSet, wanted: Any, moved: str) -> DataSet:
     """Return a data set whose frames have the shape that the network asks for: as many codes, in the same order."""
     if wanted is None or tuple(wanted) == found.shape:
         return found
     if int(np.prod(wanted)) != int(np.prod(found.shape)):
         raise UsageError(f"the frames of '{found.name}' have shape {list(found.shape)}, which is not {list(wanted)}")
+    if moved != "none":
+        raise UsageError(
+            f"'{moved}' moves pictures, and those of '{found.name}' are read as {list(wanted)}",
+            hint="--set augment=none",
+        )
     shape, read = tuple(wanted), found.read
     lead = () if found.steps is None else (found.steps,)
     return dataclasses.replace(found, shape=shape, read=lambda index: read(index).reshape(*lead, *shape))

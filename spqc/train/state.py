@@ -70,7 +70,10 @@ def load(settings: Settings, path: Path) -> Snapshot:
     """Return the snapshot in a file. ModelError where it is damaged, UsageError where its settings are others."""
     where = str(path)
     content = _checked(_read(path), where)
-    differs = difference(json.loads(content["settings"]), settings.plain())
+    try:
+        differs = difference(json.loads(content["settings"]), settings.plain())
+    except (ValueError, AttributeError, TypeError):
+        raise damaged(where) from None
     if differs:
         raise UsageError(
             f"the training was started with other settings: {'; '.join(differs)}",
@@ -86,20 +89,21 @@ def _read(path: Path) -> Any:
     except OSError as error:
         raise ModelError(f"the training's state cannot be read: {error.strerror or error}", where=str(path)) from None
     except Exception as error:  # The unpickler raises anything on foreign bytes.
-        raise _damaged(str(path)) from error
+        raise damaged(str(path)) from error
 
 
 def _checked(content: Any, where: str) -> dict[str, Any]:
     if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise _damaged(where)
+        raise damaged(where)
     if content.get("version") != VERSION:
         raise ModelError(f"version {content.get('version')!r} of a training's state is not supported", where=where)
     if any(not isinstance(content.get(key), kind) for key, kind in _KINDS.items()):
-        raise _damaged(where)
+        raise damaged(where)
     return content
 
 
-def _damaged(where: str) -> ModelError:
+def damaged(where: str) -> ModelError:
+    """Return the error of a file that cannot be gone on from."""
     return ModelError(
         "the file is not the state of a training, or it is damaged", where, "delete it and start without --resume"
     )

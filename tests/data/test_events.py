@@ -74,8 +74,10 @@ def test_short_recordings_end_with_empty_frames_and_long_ones_are_cut() -> None:
     assert by_time[2, 1, 0, 4] == 1 and by_time[2, 1, 0, 5] == 1
 
 
-def test_unordered_events_are_sorted_and_ties_keep_their_order() -> None:
-    events = arrays([(5, 1, 0, 0), (3, 2, 0, 0), (5, 3, 0, 1), (3, 4, 0, 1)])
+def test_late_events_are_sorted_where_told_and_ties_keep_their_order() -> None:
+    columns = np.array([(5, 1, 0, 0), (3, 2, 0, 0), (5, 3, 0, 1), (3, 4, 0, 1)], np.int64).T
+    events = in_order(*columns, late=2)
+    assert events.late == 2
     assert events.t.tolist() == [3, 3, 5, 5]
     assert events.x.tolist() == [2, 4, 1, 3]
     assert events.between(3, 5).x.tolist() == [2, 4]

@@ -112,3 +112,31 @@ def test_box_files_need_their_fields(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", np.array([{"x": 1}]), allow_pickle=True)
     with pytest.raises(InputError, match="not a readable"):
         read_boxes(tmp_path / "a.npy")
+
+
+def test_a_recording_that_ends_before_its_boxes_is_refused(tmp_path: Path) -> None:
+    events = write(tmp_path)
+    path = tmp_path / "train" / f"{NAME}_td.dat"
+    path.write_bytes(dat([one for one in events if one[0] < 400_000]))
+    train = data.load("gen1", tmp_path)
+    for _ in range(2):
+        with pytest.raises(InputError, match=r"the recording ends at 39\d{4} us, and there are boxes") as found:
+            train[0]
+        assert found.value.where == str(path)
+    path.write_bytes(dat([]))
+    with pytest.raises(InputError, match="the recording holds no events"):
+        data.load("gen1", tmp_path)[0]
+
+
+def test_a_box_of_a_class_below_0_is_refused(tmp_path: Path) -> None:
+    write(tmp_path)
+    boxes = tmp_path / "train" / f"{NAME}_bbox.npy"
+    rows = np.load(boxes)
+    names = rows.dtype.names
+    signed = np.zeros(len(rows), [(name, "<i8" if name == "class_id" else rows.dtype[name]) for name in names])
+    for name in names:
+        signed[name] = rows[name]
+    signed["class_id"][1] = -1
+    np.save(boxes, signed)
+    with pytest.raises(InputError, match="a box has class -1; there are 2"):
+        data.load("gen1", tmp_path)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spqc.errors import InputError, SpqcError
+from spqc.errors import InputError, SpqcError, UsageError
 from spqc.train import data
 from spqc.train.data.formats.spike_lists import SpikeLists
 from spqc.train.data.sets.spike_trains import Options, binned
@@ -120,3 +120,10 @@ def test_more_neurons_than_said(tmp_path: Path) -> None:
     np.savez(tmp_path / "train.npz", **LISTS)
     with pytest.raises(InputError, match="neuron 3, of 3"):
         data.load("spike-trains", tmp_path, neurons=3)
+
+
+def test_an_index_that_is_no_neuron_is_refused(tmp_path: Path) -> None:
+    one = np.zeros(1, np.int64)
+    np.savez(tmp_path / "train.npz", sample=one, neuron=one + 10**12, time=one, label=one)
+    with pytest.raises(UsageError, match="neurons must be between 1 and 1e\\+07"):
+        data.load("spike-trains", tmp_path)

@@ -89,6 +89,26 @@ def test_two_processes_that_are_killed_go_on(tmp_path: Path) -> None:
     assert same(tmp_path / "net.pt", tmp_path / "whole.pt")
 
 
+@pytest.mark.slow
+def test_a_share_of_one_sample_is_merged_or_refused(tmp_path: Path) -> None:
+    layers = '[{"op": "flatten"}, {"op": "linear", "out": 8}, {"op": "linear", "out": 10}]'
+    words = ["sequential", "--data", "digits", "--set", f"layers={layers}", "--set", "steps=1", "--epochs", "1"]
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "spqc", "train", *words]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+
+    def started(batch: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, *launcher, "--batch", batch, "-o", str(tmp_path / "net.pt")]
+        return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300)
+
+    refused = started("2")
+    assert refused.returncode != 0 and "needs 2 samples in each of 2 processes" in refused.stderr
+    assert not list(tmp_path.iterdir())
+    merged = started("478")  # 3 samples are left, 2 for each
+    assert merged.returncode == 0 and "note" not in merged.stderr, merged.stderr
+    merged = started("359")  # 1 sample is left
+    assert merged.returncode == 0 and merged.stderr.count("joins the one before") == 1, merged.stderr
+
+
 @pytest.mark.parametrize(("rows", "count"), [(8, 2), (7, 2), (1, 2), (5, 3), (6, 1)])
 def test_every_process_gets_as_many_rows_and_every_row_is_somewhere(rows: int, count: int) -> None:
     whole = np.arange(rows) * 10

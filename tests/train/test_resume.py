@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from spqc.errors import ModelError, UsageError
@@ -139,6 +140,59 @@ def test_a_damaged_or_foreign_state_is_told(tmp_path: Path) -> None:
     torch.save({"format": state.FORMAT, "version": 99}, saved)
     with pytest.raises(ModelError, match="99"):
         run(tmp_path / "net.pt", resume=True)
+
+
+def broken(content: dict[str, Any], key: str, value: Any) -> dict[str, Any]:
+    return {**content, key: {**content[key], **value} if isinstance(value, dict) else value}
+
+
+def test_a_state_whose_parts_do_not_fit_is_damaged(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    restore = interrupted(monkeypatch, loop._Loop, "_update", 3)
+    with pytest.raises(Killed):
+        run(tmp_path / "net.pt")
+    restore()
+    saved = tmp_path / "net.state.pt"
+    content = torch.load(saved, weights_only=True)
+    weight = next(iter(content["network"]))
+    without = {key: value for key, value in content["order"].items() if key != "now"}
+    for key, value in (
+        ("settings", "{"),
+        ("settings", "[1]"),
+        ("order", {"now": "x"}),
+        ("network", {weight: torch.zeros(1)}),
+        ("network", {"foreign": torch.zeros(1)}),
+        ("optimiser", {"param_groups": [1]}),
+    ):
+        torch.save(broken(content, key, value), saved)
+        with pytest.raises(ModelError, match="damaged") as told:
+            run(tmp_path / "net.pt", resume=True)
+        assert told.value.where == str(saved)
+    torch.save({**content, "order": without}, saved)
+    with pytest.raises(ModelError, match="damaged"):
+        run(tmp_path / "net.pt", resume=True)
+    assert not (tmp_path / "net.pt").exists()
+
+
+def test_a_training_goes_on_with_as_many_samples(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    words: dict[str, Any] = {"data": "arrays", "root": tmp_path, "epochs": 2, "batch": 4, "save_seconds": 0.0}
+    words["options"] = {"layers": [{"op": "flatten"}, {"op": "linear"}]}
+
+    def write(samples: int) -> None:
+        for split in ("train", "test"):
+            x = rng.integers(0, 256, (samples, 1, 2, 2), dtype=np.uint8)
+            np.savez(tmp_path / f"{split}.npz", x=x, y=np.arange(samples) % 2)
+
+    write(8)
+    with pytest.MonkeyPatch.context() as patch:
+        interrupted(patch, loop._Loop, "_update", 2)
+        with pytest.raises(Killed):
+            train("sequential", out=tmp_path / "net.pt", **words)
+    write(6)
+    with pytest.raises(UsageError, match="started with 8 samples and would go on with 6"):
+        train("sequential", out=tmp_path / "net.pt", resume=True, **words)
+    write(8)
+    assert train("sequential", out=tmp_path / "net.pt", resume=True, **words).epochs == 2
 
 
 def test_the_state_never_runs_code(tmp_path: Path) -> None:

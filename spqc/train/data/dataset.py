@@ -25,6 +25,7 @@ class DataSet:
     encoding: what the codes mean (spqc.ir.inputs). read: gives the codes of one sample; files are read only then.
     boxes: the objects of one sample, float32 [n, 5] (class, x, y, w, h; corner and size in pixels of the frame), for
     detection sets; there the label is the class of the largest object.
+    late: for each recording how many events, of those read so far, came too late in their file and were put in order.
     """
 
     name: str
@@ -37,6 +38,7 @@ class DataSet:
     labels: Labels = field(repr=False)
     read: Callable[[int], Codes] = field(repr=False)
     boxes: Callable[[int], Boxes] | None = field(default=None, repr=False)
+    late: Labels | None = field(default=None, repr=False)
 
     @property
     def classes(self) -> int:
@@ -74,6 +76,14 @@ class DataSet:
             boxes=None if boxes is None else lambda index: boxes(int(chosen[index])),
         )
 
+    @property
+    def repairs(self) -> str:
+        """Return how many events of the samples read so far were put in order, in one line; "" where none was."""
+        if self.late is None or not self.late.any():
+            return ""
+        late = (counted(int(self.late.sum()), "event"), counted(int(np.count_nonzero(self.late)), "sample"))
+        return f"{' in '.join(late)} of '{self.name}' ({self.split}) came too late: put in order"
+
     def repeated(self, steps: int) -> DataSet:
         """Return static samples shown at each of `steps` time steps: codes [T, *shape]. UsageError for moving ones."""
         if self.steps is not None:
@@ -82,6 +92,11 @@ class DataSet:
             raise UsageError(f"steps must be 1 or more, not {steps}")
         read = self.read
         return replace(self, steps=steps, read=lambda index: np.repeat(read(index)[np.newaxis], steps, axis=0))
+
+
+def counted(count: int, what: str) -> str:
+    """Return a count and what is counted, in words."""
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def in_memory(codes: Codes) -> Callable[[int], Codes]:

@@ -13,6 +13,7 @@ from spqc.ir.inputs import Encoding
 
 from .dataset import Codes
 from .known import require
+from .order import MOST_LATE, Watch
 
 Integers = npt.NDArray[np.int64]
 Rule = Literal["count", "time"]
@@ -20,12 +21,16 @@ Rule = Literal["count", "time"]
 
 @dataclass(frozen=True)
 class Events:
-    """Events in order of time: t in microseconds, x and y in pixels, p 0 (darker) or 1 (brighter), each [n]."""
+    """Events in order of time: t in microseconds, x and y in pixels, p 0 (darker) or 1 (brighter), each [n].
+
+    late: how many of the recording came too late in their file, and were put in order.
+    """
 
     t: Integers
     x: Integers
     y: Integers
     p: Integers
+    late: int = 0
 
     def __len__(self) -> int:
         return len(self.t)
@@ -33,16 +38,30 @@ class Events:
     def between(self, start: int, stop: int) -> Events:
         """Return the events with start <= t < stop."""
         part = slice(*np.searchsorted(self.t, (start, stop)))
-        return Events(self.t[part], self.x[part], self.y[part], self.p[part])
+        return Events(self.t[part], self.x[part], self.y[part], self.p[part], self.late)
 
 
-def in_order(t: npt.NDArray[Any], x: npt.NDArray[Any], y: npt.NDArray[Any], p: npt.NDArray[Any]) -> Events:
-    """Return events sorted by time; those of one microsecond stay as they came."""
-    columns = [np.asarray(column).astype(np.int64) for column in (t, x, y, p)]
-    if (np.diff(columns[0]) < 0).any():
+def in_order(
+    t: npt.NDArray[Any],
+    x: npt.NDArray[Any],
+    y: npt.NDArray[Any],
+    p: npt.NDArray[Any],
+    late: int = 0,
+    numbers: Integers | None = None,
+) -> Events:
+    """Return the events of a file in order of time; those of one microsecond stay as they came.
+
+    late: by how many microseconds an event may come too late; such events are sorted, and counted.
+    numbers: of the events in their file. InputError names the first event that comes later than that.
+    """
+    columns: list[Integers] = [np.asarray(column).astype(np.int64) for column in (t, x, y, p)]
+    watch = Watch(late)
+    watch.follow(columns[0], numbers)
+    if watch.late:
         order = np.argsort(columns[0], kind="stable")
         columns = [column[order] for column in columns]
-    return Events(*columns)
+    time, column, row, polarity = columns
+    return Events(time, column, row, polarity, watch.late)
 
 
 @dataclass(frozen=True)
@@ -54,6 +73,7 @@ class FrameOptions:
     too short ends with empty frames. 0 divides the whole recording evenly.
     clip: the greatest count of a pixel; 1 gives spikes, up to 16 codes of 'digits', up to 255 of 'pixels'.
     height, width: of a frame, at most the sensor's, which 0 stands for; a pixel collects the sensor's pixels it covers.
+    late: by how many microseconds an event may come too late in its file; such events are put in order and counted.
     """
 
     steps: int = 10
@@ -62,6 +82,7 @@ class FrameOptions:
     clip: int = 1
     height: int = 0
     width: int = 0
+    late: int = 0
 
     def __post_init__(self) -> None:
         require("steps", self.steps, 1, 10_000)
@@ -69,6 +90,7 @@ class FrameOptions:
         require("clip", self.clip, 1, 255)
         require("height", self.height, 0)
         require("width", self.width, 0)
+        require("late", self.late, 0, MOST_LATE)
         if self.frame_by not in get_args(Rule):
             raise UsageError(f"frame_by must be one of {', '.join(get_args(Rule))}, not {self.frame_by!r}")
 

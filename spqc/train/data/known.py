@@ -70,7 +70,7 @@ class Request:
 
 def require(option: str, value: float, low: float, high: float | None = None) -> None:
     """Raise UsageError unless low <= value, and value <= high where there is one."""
-    if value < low or (high is not None and value > high):
+    if not value >= low or (high is not None and value > high):  # NaN is not
         reach = f"at least {low:g}" if high is None else f"between {low:g} and {high:g}"
         raise UsageError(f"{option} must be {reach}, not {value:g}")
 

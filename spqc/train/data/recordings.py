@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from spqc.errors import InputError
 
 from .dataset import Codes, DataSet, Labels
 from .events import Events, FrameOptions, frames
+from .files import located
 from .known import Request
+from .order import shared_counts
 
 
 def recordings(
@@ -20,19 +21,22 @@ def recordings(
     class_names: tuple[str, ...],
     options: FrameOptions,
     sensor: tuple[int, int],
-    read: Callable[[Path], Events],
+    read: Callable[[Path, str, int], Events],
 ) -> DataSet:
-    """Return the recordings as frames; a file is read when its sample is asked for, and the error names it."""
+    """Return the recordings as frames; a file is read when its sample is asked for, and the error names it.
+
+    read: the events of a file, given a hint and by how many microseconds one may come too late.
+    """
+    late = shared_counts(len(paths))
 
     def framed(index: int) -> Codes:
         path = paths[index]
-        events = read(path)
+        events = read(path, request.get_it, options.late)
         if not len(events):
             raise InputError("the recording holds no events", str(path), request.get_it)
-        try:
+        late[index] = events.late
+        with located(path, request.get_it):
             return frames(events, options, sensor)
-        except InputError as error:
-            raise replace(error, where=str(path), hint=error.hint or request.get_it) from None
 
     return DataSet(
         name=request.name,
@@ -44,4 +48,5 @@ def recordings(
         encoding=options.encoding,
         labels=labels,
         read=framed,
+        late=late,
     )

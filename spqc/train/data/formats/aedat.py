@@ -1,6 +1,7 @@
 """AER-DAT 2.0 of a DVS128 camera, as CIFAR10-DVS ships it.
 
 Lines that begin with `#`, the first of them `#!AER-DAT2.0`, then big-endian pairs of 32 bits, address and microseconds.
+The counter of microseconds starts again after 2^32; else events are in order of time.
 Address bits: 0 is 1 where it got darker, 1-7 and 8-14 are the pixel, 15 and above mark what is no camera event.
 """
 
@@ -13,14 +14,15 @@ import numpy as np
 from spqc.errors import InputError
 
 from ..events import Events, in_order
-from ..files import complete, read_bytes
+from ..files import complete, located, read_bytes
+from ..order import Clock
 
 SENSOR = (128, 128)
 _VERSION = b"#!AER-DAT"
 
 
-def read(path: Path, hint: str = "") -> Events:
-    """Return the events with the picture upright: x = 127 - bits 8-14, y = 127 - bits 1-7."""
+def read(path: Path, hint: str = "", late: int = 0) -> Events:
+    """Return the events with the picture upright: x = 127 - bits 8-14, y = 127 - bits 1-7; late: as in `in_order`."""
     content = read_bytes(path, hint)
     version = content.partition(b"\n")[0].strip().removeprefix(_VERSION)
     if not content.startswith(_VERSION):
@@ -31,9 +33,10 @@ def read(path: Path, hint: str = "") -> Events:
     data = content[_header_size(content) :]
     complete(data, 8, "event", path, hint)
     address, time = np.frombuffer(data, ">u4").reshape(-1, 2).T.astype(np.int64)
-    events = address >> 15 == 0
-    address, time = address[events], time[events]
-    return in_order(time, 127 - (address >> 8 & 127), 127 - (address >> 1 & 127), 1 - (address & 1))
+    numbers = np.flatnonzero(address >> 15 == 0)
+    address, time = address[numbers], Clock().continued(time[numbers])
+    with located(path, hint):
+        return in_order(time, 127 - (address >> 8 & 127), 127 - (address >> 1 & 127), 1 - (address & 1), late, numbers)
 
 
 def _header_size(content: bytes) -> int:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from spqc.errors import InputError
 
 from ..events import Events, in_order
+from ..files import located
 
 Array = npt.NDArray[Any]
 _BROKEN = (OSError, ValueError, EOFError, KeyError, SyntaxError, TypeError, MemoryError, zipfile.BadZipFile, zlib.error)
@@ -47,12 +48,20 @@ def read_npz(path: Path, names: tuple[str, ...], optional: tuple[str, ...] = (),
         raise InputError(f"this is not a readable .npz file: {error}", str(path), hint) from None
 
 
-def read_events(path: Path, hint: str = "") -> Events:
-    """Return events kept as arrays t (microseconds), x, y and p (0 or 1) of one length."""
+def read_events(path: Path, hint: str = "", late: int = 0) -> Events:
+    """Return events kept as arrays t (microseconds, 0 or more), x, y and p (0 or 1) of one length.
+
+    late: as in `in_order`; nothing is known of a counter that starts again.
+    """
     arrays = read_npz(path, ("t", "x", "y", "p"), hint=hint)
     if len({array.shape for array in arrays.values()}) != 1 or arrays["t"].ndim != 1:
         shapes = ", ".join(f"{name} {list(array.shape)}" for name, array in arrays.items())
         raise InputError(f"the arrays of the events differ in shape: {shapes}", str(path), hint)
     if any(array.dtype.kind not in "bui" for array in arrays.values()):
         raise InputError("the events must be integers", str(path), hint)
-    return in_order(arrays["t"], arrays["x"], arrays["y"], arrays["p"])
+    negative = arrays["t"].astype(np.int64) < 0  # as is an unsigned time beyond 2^63
+    if negative.any():
+        first = int(np.argmax(negative))
+        raise InputError(f"event {first} has the time {arrays['t'][first]}, no time from 0 on", str(path), hint)
+    with located(path, hint):
+        return in_order(arrays["t"], arrays["x"], arrays["y"], arrays["p"], late)

@@ -1,13 +1,14 @@
 """Prophesee's DAT files, version 2, as N-Cars and Gen1 ship them.
 
 Lines that begin with `% `, two bytes (type and size of an event), then little-endian pairs of 32 bits: microseconds,
-and x (14 bits), y (14 bits), polarity (1 bit, 1 where it got brighter) from the lowest bit on.
+and x (14 bits), y (14 bits), polarity (1 bit, 1 where it got brighter) from the lowest bit on. The counter of
+microseconds starts again after 2^32; else events are in order of time.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +16,12 @@ import numpy.typing as npt
 
 from spqc.errors import InputError
 
-from ..events import Events, in_order
+from ..events import Events, Integers, in_order
+from ..files import located
+from ..order import TURN, Clock, Watch
 
 _EVENT_SIZE = 8
+_BLOCK = 1 << 16
 _LONGEST_HEADER = 1 << 16
 _TYPES = (0, 12)  # generic 2-D events, and contrast detection
 _RECORD = np.dtype([("t", "<u4"), ("xyp", "<u4")])
@@ -30,21 +34,67 @@ class Recording:
     path: Path
     records: npt.NDArray[np.void]
     sensor: tuple[int, int] | None
+    hint: str = ""
 
     def __len__(self) -> int:
         return len(self.records)
 
-    def all(self) -> Events:
-        """Return every event."""
-        return _decoded(self.records)
+    def all(self, late: int = 0) -> Events:
+        """Return every event; late: as in `in_order`. InputError for events that are not in order."""
+        times = Clock().continued(self.records["t"])
+        return self._decoded(self.records, times, np.arange(len(times)), late)
 
-    def between(self, start: int, stop: int) -> Events:
-        """Return the events with start <= t < stop, of a file in order of time."""
-        first, last = (self._first_from(time) for time in (start, stop))
-        return _decoded(self.records[first:last])
+    def index(self, late: int = 0) -> Index:
+        """Read every time once; InputError for events that are not in order, but for those up to `late` too late."""
+        clock, watch = Clock(), Watch(late)
+        marks = []
+        with located(self.path, self.hint):
+            for start in range(0, len(self.records), _BLOCK):
+                marks.append((replace(clock), watch.latest))
+                watch.follow(clock.continued(self.records["t"][start : start + _BLOCK]))
+        latest = [mark[1] for mark in marks[1:]] + [watch.latest]
+        return Index(tuple(mark[0] for mark in marks), np.array(latest if marks else [], np.int64), watch)
+
+    def between(self, start: int, stop: int, index: Index | None = None) -> Events:
+        """Return the events with start <= t < stop; None for the index: of a file that is known to be in order."""
+        if index is None:
+            first, last = (self._first_from(time) for time in (start, stop))
+            part = self.records[first:last]
+            return self._decoded(part, part["t"].astype(np.int64), np.arange(first, last), 0)
+        first, last, clock = index.blocks(start, stop)
+        part = self.records[first:last]
+        times = clock.continued(part["t"])
+        kept = np.flatnonzero((times >= start) & (times < stop))
+        return self._decoded(part[kept], times[kept], first + kept, index.watch.allowed)
 
     def _first_from(self, time: int) -> int:
         return bisect_left(range(len(self.records)), time, key=lambda index: int(self.records[index]["t"]))
+
+    def _decoded(self, records: npt.NDArray[np.void], times: Integers, numbers: Integers, late: int) -> Events:
+        packed = records["xyp"].astype(np.int64)
+        with located(self.path, self.hint):
+            return in_order(times, packed & 0x3FFF, packed >> 14 & 0x3FFF, packed >> 28 & 1, late, numbers)
+
+
+@dataclass(frozen=True)
+class Index:
+    """Where the times of a file are: for each block of events the clock before it and the latest time up to its end."""
+
+    clocks: tuple[Clock, ...]
+    latest: Integers
+    watch: Watch
+
+    @property
+    def plain(self) -> bool:
+        """Return whether the counter neither starts again nor goes back: the file can be searched without an index."""
+        return not self.watch.late and bool((self.latest < TURN).all())
+
+    def blocks(self, start: int, stop: int) -> tuple[int, int, Clock]:
+        """Return from and to which event all with start <= t < stop lie, and the clock before them."""
+        first = int(np.searchsorted(self.latest, start))
+        last = int(np.searchsorted(self.latest, stop + self.watch.allowed)) + 1
+        clock = self.clocks[first] if first < len(self.clocks) else Clock()
+        return first * _BLOCK, max(last, first) * _BLOCK, replace(clock)
 
 
 def read(path: Path, hint: str = "") -> Recording:
@@ -64,7 +114,8 @@ def read(path: Path, hint: str = "") -> Recording:
     left = (size - start - 2) % _EVENT_SIZE
     if left:
         raise InputError(f"the file is cut off: {left} bytes are left after the last event of 8", str(path), hint)
-    return Recording(path, _mapped(path, start + 2, (size - start - 2) // _EVENT_SIZE), _sensor(fields, path, hint))
+    records = _mapped(path, start + 2, (size - start - 2) // _EVENT_SIZE)
+    return Recording(path, records, _sensor(fields, path, hint), hint)
 
 
 def _header(head: bytes, path: Path, hint: str) -> tuple[int, dict[str, str]]:
@@ -106,8 +157,3 @@ def _mapped(path: Path, offset: int, count: int) -> npt.NDArray[np.void]:
     if not count:
         return np.zeros(0, _RECORD)
     return np.memmap(path, _RECORD, "r", offset, (count,))
-
-
-def _decoded(records: npt.NDArray[np.void]) -> Events:
-    packed = records["xyp"].astype(np.int64)
-    return in_order(records["t"], packed & 0x3FFF, packed >> 14 & 0x3FFF, packed >> 28 & 1)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -42,9 +41,9 @@ class Options(FrameOptions):
         require("seed", self.seed, 0)
 
 
-def read(path: Path, hint: str) -> Events:
+def read(path: Path, hint: str, late: int = 0) -> Events:
     """Return the events of an .aedat file, or of an .npz file with t, x, y (upright) and p."""
-    return npz.read_events(path, hint) if path.suffix.lower() == ".npz" else aedat.read(path, hint)
+    return (npz.read_events if path.suffix.lower() == ".npz" else aedat.read)(path, hint, late)
 
 
 def _number(path: Path, request: Request) -> int:
@@ -64,7 +63,7 @@ def _open(request: Request, options: Options) -> DataSet:
         parts = splits.stratified(labels, options.train, options.seed)
     part = parts[request.known.splits.index(request.split)]
     chosen = [paths[index] for index in part]
-    return recordings(request, chosen, labels[part], names, options, aedat.SENSOR, partial(read, hint=request.get_it))
+    return recordings(request, chosen, labels[part], names, options, aedat.SENSOR, read)
 
 
 DATA_SETS = {

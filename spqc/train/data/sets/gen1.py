@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +11,12 @@ import numpy.typing as npt
 from spqc.errors import InputError
 
 from ..dataset import Boxes, Codes, DataSet
-from ..events import FrameOptions, Rule, collect, frame_numbers
-from ..files import folder_below
+from ..events import Events, FrameOptions, Rule, collect, frame_numbers
+from ..files import files_below, folder_below, located
 from ..formats import prophesee
 from ..formats.boxes import Annotations, read_boxes
 from ..known import Known, Request, require
+from ..order import shared_counts
 
 SENSOR = (240, 304)
 CLASSES = ("car", "pedestrian")
@@ -57,8 +58,9 @@ def _moments(path: Path, options: Options, hint: str) -> list[Moment]:
     """Return the moments of a recording, in order, from the boxes beside it."""
     annotations = read_boxes(path.with_name(path.name.removesuffix("_td.dat") + "_bbox.npy"), hint)
     kept = annotations.select(_worth_finding(annotations, options)).inside(SENSOR)
-    if len(kept) and kept.classes.max() >= len(CLASSES):
-        raise InputError(f"a box has class {kept.classes.max()}; there are {len(CLASSES)}", str(path), hint)
+    unknown = kept.classes[(kept.classes < 0) | (kept.classes >= len(CLASSES))]
+    if len(unknown):
+        raise InputError(f"a box has class {unknown[0]}; there are {len(CLASSES)}", str(path), hint)
     times = np.unique(kept.time)
     return [Moment(path, int(time), kept.select(kept.time == time).boxes()) for time in times]
 
@@ -72,20 +74,45 @@ def _worth_finding(annotations: Annotations, options: Options) -> npt.NDArray[np
     return np.asarray(large & (annotations.time >= options.skip))
 
 
-def _frames(moment: Moment, options: Options, hint: str) -> Codes:
-    recording = prophesee.read(moment.path, hint)
-    if recording.sensor not in (None, SENSOR):
-        raise InputError(f"the recording is of a sensor of {recording.sensor}, not {SENSOR}", str(moment.path), hint)
+class Recordings:
+    """The files of a split. The order of a file is read once; all readers of a training know that it is right."""
+
+    def __init__(self, paths: list[Path], late: int, hint: str) -> None:
+        self.numbers = {path: number for number, path in enumerate(paths)}
+        self.late, self.hint = late, hint
+        self.plain = shared_counts(len(paths))
+        self.indices: dict[Path, prophesee.Index] = {}
+
+    def between(self, path: Path, start: int, stop: int) -> Events:
+        """Return the events of a file with start <= t < stop; InputError where its events are not in order."""
+        recording = prophesee.read(path, self.hint)
+        if recording.sensor not in (None, SENSOR):
+            raise InputError(f"the recording is of a sensor of {recording.sensor}, not {SENSOR}", str(path), self.hint)
+        if self.plain[self.numbers[path]]:
+            self._require_end(path, int(recording.records["t"][-1]), start)
+            return recording.between(start, stop)
+        index = self.indices.get(path) or recording.index(self.late)
+        if index.plain:
+            self.plain[self.numbers[path]] = 1
+        else:
+            self.indices[path] = index
+        self._require_end(path, index.watch.latest, start)
+        return recording.between(start, stop, index)
+
+    def _require_end(self, path: Path, last: int | None, start: int) -> None:
+        if last is None or last < start:
+            ends = "holds no events" if last is None else f"ends at {last} us"
+            raise InputError(f"the recording {ends}, and there are boxes of what happened later", str(path), self.hint)
+
+
+def _frames(moment: Moment, events: Events, options: Options, hint: str) -> Codes:
     start = moment.time - options.duration
-    events = recording.between(max(start, 0), moment.time)
     if options.frame_by == "time" and not options.window:
         numbers = (events.t - start) * options.steps // options.duration
     else:
         numbers = frame_numbers(events, options)
-    try:
+    with located(moment.path, hint):
         return collect(events, numbers, options, SENSOR)
-    except InputError as error:
-        raise replace(error, where=str(moment.path), hint=hint) from None
 
 
 def _scaled(boxes: Boxes, size: tuple[int, int]) -> Boxes:
@@ -100,13 +127,21 @@ def _largest(boxes: Boxes) -> int:
 
 def _open(request: Request, options: Options) -> DataSet:
     folder = folder_below(request, f"detection_dataset_duration_60s_ratio_1.0/{request.split}", request.split)
-    paths = sorted(folder.rglob("*_td.dat"))
+    paths = files_below(folder, "*_td.dat")
     if not paths:
         raise InputError("there is no *_td.dat file", str(folder), request.get_it)
     moments = [moment for path in paths for moment in _moments(path, options, request.get_it)]
     if not moments:
         raise InputError("there is no box that is worth finding", str(folder), "see min_diagonal, min_side and skip")
-    size = options.size(SENSOR)
+    size, late = options.size(SENSOR), shared_counts(len(moments))
+    recordings = Recordings(paths, options.late, request.get_it)
+
+    def read(index: int) -> Codes:
+        moment = moments[index]
+        events = recordings.between(moment.path, max(moment.time - options.duration, 0), moment.time)
+        late[index] = events.late
+        return _frames(moment, events, options, request.get_it)
+
     return DataSet(
         name=request.name,
         split=request.split,
@@ -116,8 +151,9 @@ def _open(request: Request, options: Options) -> DataSet:
         class_names=CLASSES,
         encoding=options.encoding,
         labels=np.array([_largest(moment.boxes) for moment in moments], np.int64),
-        read=lambda index: _frames(moments[index], options, request.get_it),
+        read=read,
         boxes=lambda index: _scaled(moments[index].boxes, size),
+        late=late,
     )
 
 

@@ -11,9 +11,11 @@ import numpy as np
 from spqc.errors import InputError, UsageError
 
 from ..dataset import Codes, DataSet
-from ..files import class_folders, folder_below, needing
+from ..files import class_folders, folder_below, needing, subfolders
 from ..known import Known, Request, require
 
+_EIGHT_BITS = frozenset(("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "RGBa", "CMYK", "YCbCr", "HSV"))
+_WHITE = 65535
 _SUFFIXES = (".jpeg", ".jpg", ".png")
 
 
@@ -42,7 +44,7 @@ def read(path: Path, options: Options, hint: str = "") -> Codes:
     image_module = needing("Pillow", "pip install 'spqc[data]'", _pillow)
     try:
         with image_module.open(path) as opened:
-            image = opened.convert("RGB")
+            image = in_colour(opened, str(path), hint)
     except FileNotFoundError:
         raise InputError("there is no such file", str(path), hint) from None
     except (OSError, ValueError, SyntaxError, EOFError, image_module.DecompressionBombError) as error:
@@ -58,6 +60,22 @@ def read(path: Path, options: Options, hint: str = "") -> Codes:
     return np.ascontiguousarray(np.asarray(middle, np.uint8).transpose(2, 0, 1))
 
 
+def in_colour(image: Any, where: str = "", hint: str = "") -> Any:
+    """Return a Pillow image in 8-bit red, green and blue; InputError for numbers whose white is not known.
+
+    Grey of 16 bits is scaled (65535 is 255). Transparency is left out: the colours count that lie below it.
+    """
+    if image.mode in _EIGHT_BITS:
+        return image.convert("RGB")
+    deep = image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PNG")
+    values = np.asarray(image).astype(np.int64) if deep else np.zeros(0, np.int64)
+    if not deep or values.min(initial=0) < 0 or values.max(initial=0) > _WHITE:
+        raise InputError(
+            f"a picture of Pillow's mode '{image.mode}' has no known white", where, hint or "save it with 8 or 16 bits"
+        )
+    return _pillow().fromarray(np.rint(values * (255 / _WHITE)).astype(np.uint8)).convert("RGB")
+
+
 def _open(request: Request, options: Options) -> DataSet:
     needing("Pillow", "pip install 'spqc[data]'", _pillow)
     part = "val" if request.split == "test" else request.split
@@ -68,7 +86,11 @@ def _open(request: Request, options: Options) -> DataSet:
             str(folder),
             "sort them into one folder a class (WordNet number), as those to train on are",
         )
-    paths, labels, names = class_folders(request, folder, _SUFFIXES, options.wnids or _classes(request))
+    classes = options.wnids or _classes(request)
+    unknown = [] if options.wnids else sorted(set(subfolders(folder)) - set(classes))
+    if unknown:
+        raise InputError(f"the class '{unknown[0]}' is not among those to train on", str(folder), request.get_it)
+    paths, labels, names = class_folders(request, folder, _SUFFIXES, classes)
     return DataSet(
         name=request.name,
         split=request.split,
@@ -85,7 +107,7 @@ def _open(request: Request, options: Options) -> DataSet:
 def _classes(request: Request) -> tuple[str, ...]:
     """Return the classes to train on, which number those to test on too."""
     folder = folder_below(request, "ILSVRC/Data/CLS-LOC/train", "train", "ILSVRC/Data/CLS-LOC/val", "val")
-    return tuple(sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and entry.name[0] != "."))
+    return subfolders(folder)
 
 
 DATA_SETS = {

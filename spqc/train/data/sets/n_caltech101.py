@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 
 from .. import splits
 from ..dataset import DataSet
@@ -35,8 +34,7 @@ def _open(request: Request, options: Options) -> DataSet:
     paths, labels, names = class_folders(request, folder_below(request, "Caltech101", "."), (".bin",))
     part = splits.stratified(labels, options.train, options.seed)[request.known.splits.index(request.split)]
     chosen = [paths[index] for index in part]
-    read = partial(saccades.read, hint=request.get_it)
-    return recordings(request, chosen, labels[part], names, options, SENSOR, read)
+    return recordings(request, chosen, labels[part], names, options, SENSOR, saccades.read)
 
 
 DATA_SETS = {

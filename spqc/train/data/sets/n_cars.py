@@ -15,14 +15,15 @@ SENSOR = (100, 120)
 CLASSES = ("background", "cars")
 
 
+def read(path: Path, hint: str, late: int) -> Events:
+    """Return every event of a file; late: as in `in_order`."""
+    return prophesee.read(path, hint).all(late)
+
+
 def _open(request: Request, options: FrameOptions) -> DataSet:
     inside = f"n-cars_{request.split}"
     folder = folder_below(request, f"{inside}/{request.split}", inside, request.split)
     paths, labels, names = class_folders(request, folder, (".dat",), CLASSES)
-
-    def read(path: Path) -> Events:
-        return prophesee.read(path, request.get_it).all()
-
     return recordings(request, paths, labels, names, options, SENSOR, read)
 
 

@@ -9,9 +9,11 @@ import numpy as np
 from spqc.errors import InputError, UsageError
 
 from ..dataset import Codes, DataSet
-from ..files import numbered
+from ..files import MOST_CLASSES, numbered
 from ..formats.spike_lists import SpikeLists, read_csv, read_npz_lists
 from ..known import Known, Request, require
+
+_MOST_NEURONS = 10_000_000
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,7 @@ class Options:
     length: bins within a step: codes [T, neurons, length]; 0: one bin, codes [T, neurons].
     neurons: how many there are; 0: up to the greatest index of the split. Give both where splits must agree.
     clip: the greatest count of a bin; 1 gives spikes. classes: how many there are; 0: up to the greatest of the split.
+    labels_from: the number of the first class.
     """
 
     steps: int = 10
@@ -29,13 +32,15 @@ class Options:
     duration: float = 0.0
     clip: int = 1
     classes: int = 0
+    labels_from: int = 0
 
     def __post_init__(self) -> None:
         require("steps", self.steps, 1, 10_000)
         require("length", self.length, 0, 1_000_000)
-        require("neurons", self.neurons, 0)
+        require("neurons", self.neurons, 0, _MOST_NEURONS)
         require("duration", self.duration, 0)
         require("clip", self.clip, 1, 255)
+        require("classes", self.classes, 0, MOST_CLASSES)
 
 
 def binned(lists: SpikeLists, sample: int, options: Options) -> Codes:
@@ -60,15 +65,16 @@ def _open(request: Request, options: Options) -> DataSet:
     options = _measured(lists, options)
     if len(lists.neuron) and lists.neuron.max() >= options.neurons:
         raise InputError(f"a spike is of neuron {lists.neuron.max()}, of {options.neurons}", str(place), request.get_it)
+    labels, class_names = numbered(lists.labels, options.classes, place, options.labels_from)
     return DataSet(
         name=request.name,
         split=request.split,
         description=f"spike trains, {request.split} samples",
         shape=(options.neurons, options.length) if options.length else (options.neurons,),
         steps=options.steps,
-        class_names=numbered(lists.labels, options.classes, place),
+        class_names=class_names,
         encoding="spikes" if options.clip == 1 else "digits" if options.clip <= 16 else "pixels",
-        labels=lists.labels,
+        labels=labels,
         read=lambda index: binned(lists, index, options),
     )
 
@@ -78,6 +84,7 @@ def _measured(lists: SpikeLists, options: Options) -> Options:
     if not len(lists.neuron) and not (options.neurons and options.duration):
         raise UsageError("there is no spike to measure by", hint="give neurons and duration")
     neurons = options.neurons or int(lists.neuron.max()) + 1
+    require("neurons", neurons, 1, _MOST_NEURONS)
     duration = options.duration or float(np.nextafter(lists.time.max(), np.inf))
     return replace(options, neurons=neurons, duration=duration)
 
