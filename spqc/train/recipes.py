@@ -65,7 +65,7 @@ class Recipe:
             raise UsageError(f"clip_norm must be positive, not {self.clip_norm}", hint="none switches it off")
 
 
-_GREATEST_RATE = 1e9
+_GREATEST_RATE = 1e30
 _RANGES = (
     ("regulariser", 0.0, 1.0),
     ("gate_target", 0.0, 1.0),
