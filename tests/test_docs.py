@@ -19,7 +19,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
-TOURS = [ROOT / "README.md", ROOT / "docs" / "walkthrough.md"]
+TOURS = [ROOT / "README.md", ROOT / "docs" / "walkthrough.md", ROOT / "docs" / "running.md"]
 SLOW = ("spqc verify examples/digits.pt", "spqc bench")
 _VGG9 = "spqc train vgg9 --data cifar10 --root data/cifar10 --device cuda --amp --log-dir out/logs -o out/vgg9.pt"
 _ACE = (

@@ -1,51 +1,34 @@
-"""What an artifact holds is given back: by `close`, by `with`, or when nobody has it any more; forks find it usable."""
+"""What an artifact holds is given back: by `close`, by `with`, or when nobody has it any more."""
 
 from __future__ import annotations
 
 import gc
 import os
-import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from functools import cache
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from random_graphs import random_codes
-from test_llvm import one_layer
+from small_artifact import PATIENCE_S, TARGETS, contents, inputs, use
 
 import spqc
 from spqc.errors import UsageError
-from spqc.runtime.artifact import Contents
 from spqc.runtime.session import Artifact
 
 pytest.importorskip("tvm")
 
-from spqc.targets.llvm.workspace import _KEPT, Stage
+from spqc.targets.llvm.workspace import _KEPT
 
-PATIENCE_S = 60
-TARGETS = ["reference", "llvm", "llvm{threads=3}"]
-
-needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are not forked here")
 needs_linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-
-
-@cache
-def contents(target: str) -> Contents:
-    return spqc.compile(one_layer(3, 5, 5), target).contents
 
 
 @pytest.fixture(params=TARGETS)
 def artifact(request: pytest.FixtureRequest) -> Artifact:
     return Artifact(contents(request.param))
-
-
-def inputs(samples: int, seed: int = 0) -> Any:
-    return next(iter(random_codes(one_layer(3, 5, 5), samples, seed).values()))
 
 
 def libraries() -> list[str]:
@@ -59,16 +42,6 @@ def resident_mb() -> float:
 
 def threads() -> int:
     return len(list(Path("/proc/self/task").iterdir()))
-
-
-def use(artifact: Artifact, x: Any) -> Any:
-    """Run a network in every way; return what it gave."""
-    artifact.trace(x)
-    artifact.step(x[:, 0])
-    stream = artifact.stream()
-    stream.step(x[:, 0])
-    stream.state()
-    return artifact.run(x)
 
 
 @needs_linux
@@ -230,104 +203,3 @@ def test_threads_that_come_first_open_one_executor(monkeypatch: pytest.MonkeyPat
     for caller in callers:
         caller.join(PATIENCE_S)
     assert len(seen) == 4 and len(set(map(id, seen))) == 1
-
-
-def in_child(task: Callable[[], bool]) -> int:
-    """Fork; return the exit code of a child in which the task gives True (0), False (3), or an error (4)."""
-    child = os.fork()
-    if child == 0:
-        code = 4
-        try:
-            signal.alarm(PATIENCE_S // 2)  # a child that hangs is ended, and seen
-            code = 0 if task() else 3
-        finally:
-            os._exit(code)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-
-
-@pytest.fixture
-def busy(artifact: Artifact) -> Iterator[tuple[Artifact, Any, Any]]:
-    """An artifact that another thread runs all the time, with an input and its logits."""
-    x, stop = inputs(64), threading.Event()
-    wanted = artifact.run(x)
-
-    def work() -> None:
-        while not stop.is_set():
-            artifact.run(x)
-
-    worker = threading.Thread(target=work)
-    worker.start()
-    yield artifact, x, wanted
-    stop.set()
-    worker.join(PATIENCE_S)
-
-
-@needs_fork
-def test_a_fork_while_another_thread_runs_hangs_nobody(busy: tuple[Artifact, Any, Any]) -> None:
-    artifact, x, wanted = busy
-    for _ in range(10):
-        assert in_child(lambda: np.array_equal(use(artifact, x), wanted)) == 0
-        time.sleep(0.003)
-    np.testing.assert_array_equal(artifact.run(x), wanted)
-
-
-@needs_fork
-def test_a_child_may_close_what_its_parent_runs(busy: tuple[Artifact, Any, Any]) -> None:
-    artifact, x, wanted = busy
-    assert in_child(lambda: artifact.close() is None) == 0
-    assert in_child(lambda: np.array_equal(Artifact(artifact.contents).run(x), wanted)) == 0
-    np.testing.assert_array_equal(artifact.run(x), wanted)
-
-
-@needs_fork
-@pytest.mark.parametrize("entry", ["run", "session", "plain", "opening"])
-def test_locks_that_a_lost_thread_held_are_free_in_a_child(entry: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The thread is held in the middle of a call, so that the fork is there for certain."""
-    artifact, x = Artifact(contents("llvm")), inputs(2)
-    wanted = artifact.run(x)
-    stream = artifact.stream()
-    stream.step(x[:, 0])
-    saved = stream.state()
-    inside, go_on = threading.Event(), threading.Event()
-    whole = Stage.run
-    fresh = Artifact(contents("reference"))
-    opened = fresh._opened
-
-    def held(*arguments: Any) -> Any:
-        inside.set()
-        assert go_on.wait(PATIENCE_S)
-        return whole(*arguments)
-
-    def held_opening() -> Any:
-        inside.set()
-        assert go_on.wait(PATIENCE_S)
-        return opened()
-
-    calls: dict[str, Callable[[], object]] = {
-        "run": lambda: artifact.run(x),
-        "session": lambda: stream.step(x[:, 1]),
-        "plain": lambda: artifact.step(x[:, 0]),
-        "opening": lambda: fresh.executor,
-    }
-    monkeypatch.setattr(Stage, "run", held)
-    monkeypatch.setattr(fresh, "_opened", held_opening)
-    caller = threading.Thread(target=calls[entry])
-    caller.start()
-    assert inside.wait(PATIENCE_S)
-
-    def child() -> bool:
-        monkeypatch.undo()
-        artifact.reset()
-        right = np.array_equal(use(artifact, x), wanted) and np.array_equal(fresh.run(x), wanted)
-        if entry == "session":
-            try:
-                stream.step(x[:, 1])
-                return False
-            except UsageError:
-                stream.load_state(saved)
-        return right and np.array_equal(stream.step(x[:, 1]), wanted[:, 1])
-
-    code = in_child(child)
-    go_on.set()
-    caller.join(PATIENCE_S)
-    assert code == 0

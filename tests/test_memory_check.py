@@ -142,7 +142,7 @@ def test_the_same_seed_gives_the_same_garbage() -> None:
         executor = NativeExecutor(package())
         executor.dirty(seed)
         executor.run(codes(1))
-        (stages,) = executor.spaces[0]._bound.values()
+        (stages,) = executor.engine.spaces[0]._bound.values()
         kept.append(stages[0].regions[0]["trace"].bytes.copy())
     np.testing.assert_array_equal(kept[0], kept[1])
     assert not np.array_equal(kept[0], kept[2])

@@ -98,9 +98,13 @@ class Artifact:
                 executor = self._executor = self._executor or self._opened()
         return executor
 
-    def _opened(self) -> Executor:
+    def check_open(self) -> None:
+        """Raise UsageError where the artifact was closed."""
         if self._closed:
             raise UsageError("the artifact was closed", self.label, "load it again")
+
+    def _opened(self) -> Executor:
+        self.check_open()
         target = registry.load("targets", split_call(self.target)[0])
         try:
             executor: Executor = target.open(self.contents.package())
@@ -144,7 +148,7 @@ class Artifact:
 
     def stream(self) -> StreamSession:
         """Return a new stream: each client that calls `step` takes one of its own."""
-        self.executor  # noqa: B018 - a closed artifact, or a machine that cannot run it, says so now
+        self.check_open()
         return StreamSession(self)
 
     def step(self, frame: npt.ArrayLike) -> Logits:

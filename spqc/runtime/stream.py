@@ -50,13 +50,13 @@ class StreamSession:
         """
         codes = self._artifact.frame(frame)
         with self._lock.now:
-            live = self._live or self._artifact.executor.stream(len(codes))
+            executor = self._artifact.executor
+            live = self._live or executor.stream(len(codes))
             if live.samples != len(codes):
                 raise InputError(
                     f"the stream holds {live.samples} samples, but the frame {len(codes)}",
                     hint="call reset() before another batch, or take a second stream()",
                 )
-            self._artifact.executor  # noqa: B018 - a closed artifact says so
             logits = live.step(codes)
             self._live, self._count = live, self._count + 1
         return self._artifact.to_logits(logits)
@@ -69,7 +69,7 @@ class StreamSession:
     def state(self) -> bytes:
         """Return the state as bytes, for `load_state` of this network, in this process or another."""
         with self._lock.now:
-            self._artifact.executor  # noqa: B018
+            self._artifact.check_open()
             live = self._live
             samples, states = (0, {}) if live is None else (live.samples, live.states())
             return encode(Saved(samples, self._count, states), self._artifact.graph, self._artifact.network_hash)
@@ -78,7 +78,8 @@ class StreamSession:
         """Go on where `state` was called; InputError for other bytes, which leaves this stream as it was."""
         saved = decode(content, self._artifact.graph, self._artifact.network_hash)
         with self._lock.now:
-            live = self._artifact.executor.stream(saved.samples) if saved.samples else None
+            executor = self._artifact.executor
+            live = executor.stream(saved.samples) if saved.samples else None
             if live is not None:
                 live.restore(saved.states)
             self._live, self._count = live, saved.step_count
