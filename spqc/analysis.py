@@ -111,6 +111,8 @@ class Question:
     from_data: bool = False
 
     def __post_init__(self) -> None:
+        if self.seed < 0:
+            raise UsageError(f"seed must be 0 or more, not {self.seed}")
         _check_share("channel_sparsity", self.channel_sparsity)
         _check_share("spatial_sparsity", self.spatial_sparsity)
         if self.rate is not None and not 0.0 <= self.rate <= 1.0:

@@ -22,12 +22,15 @@ def on_cpu(network: SpikingNetwork) -> SpikingNetwork:
 
 @contextmanager
 def evaluating(network: nn.Module) -> Iterator[None]:
-    """Evaluate a network without gradients; afterwards, also after an error, each of its modules has its own mode."""
+    """Evaluate a network without gradients, on the cpu whatever device the caller has made the default.
+
+    Afterwards, also after an error, each of its modules has its own mode.
+    """
     modes = [(module, module.training) for module in network.modules()]
     try:
         for module, _ in modes:
             module.training = False
-        with torch.no_grad():
+        with torch.no_grad(), torch.device("cpu"):
             yield
     finally:
         for module, training in modes:

@@ -49,6 +49,11 @@ def load(path: str | os.PathLike[str]) -> SpikingNetwork:
     """Return the network of a checkpoint, in evaluation mode. Raises ModelError; code in the file is never run."""
     where = str(path)
     content = _checked(_read(Path(path)), where)
+    with torch.device("cpu"):  # whatever the caller has made the default
+        return _loaded(content, where)
+
+
+def _loaded(content: dict[str, Any], where: str) -> SpikingNetwork:
     network = _rebuild(content, where)
     state = wrappers.bare_names(content["state_dict"])
     dtype = parameters.check_state(state, network.shapes, where, network.model)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -126,5 +127,11 @@ class SpikingNetwork(nn.Module):
                 layers[f"features.{index}"] = record
             return record.spikes
 
-        logits: Tensor = self.classifier(self.topology.run(codes, apply))
+        with _exact(codes.device.type) if not self.training else nullcontext():
+            logits: Tensor = self.classifier(self.topology.run(codes, apply))
         return logits
+
+
+def _exact(device: str) -> AbstractContextManager[None]:
+    """Return a block in which no product is taken in half precision, also where the caller's autocast asks for it."""
+    return torch.autocast(device, enabled=False)

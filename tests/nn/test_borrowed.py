@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -124,3 +125,40 @@ def test_bench_uses_the_threads_that_it_was_told(monkeypatch: pytest.MonkeyPatch
     ))  # fmt: skip
     api.bench(model=net, x=X, target="reference", threads=2)
     assert seen == [(2, "2")]
+
+
+def half_precision() -> Any:
+    return torch.autocast("cpu", torch.bfloat16)
+
+
+def default_dtype() -> Any:
+    @contextmanager
+    def doubled() -> Iterator[None]:
+        torch.set_default_dtype(torch.float64)
+        try:
+            yield
+        finally:
+            torch.set_default_dtype(torch.float32)
+
+    return doubled()
+
+
+@pytest.mark.parametrize(
+    "surroundings", [half_precision, torch.inference_mode, torch.no_grad, default_dtype, lambda: torch.device("meta")]
+)
+def test_the_callers_contexts_change_nothing(surroundings: Callable[[], Any], tmp_path: Path) -> None:
+    net = mixed()
+    wanted = spqc.compile(net, "reference").graph.digest()
+    checkpoint.save(net, tmp_path / "net.pt")
+    with surroundings():
+        assert spqc.compile(net, "reference").graph.digest() == wanted
+        for model in (net, tmp_path / "net.pt"):
+            assert spqc.verify(model, "reference", x=X).equal
+    assert spqc.compile(tmp_path / "net.pt", "reference").graph.digest() == wanted
+
+
+def test_an_evaluation_inside_autocast_is_exact() -> None:
+    net = mixed().eval()
+    wanted = net(X)
+    with half_precision():
+        assert torch.equal(net(X), wanted)
