@@ -71,7 +71,7 @@ class Artifact:
             executor: Executor = target.open(self.contents.package())
         except SpqcError:
             raise
-        except (KeyError, TypeError, ValueError) as error:
+        except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
             raise ArtifactError(
                 f"its parts do not fit together: {error!r}", self.label, "compile the model again"
             ) from error

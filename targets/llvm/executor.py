@@ -16,7 +16,7 @@ from spqc.ir.program import LANES
 from spqc.ir.types import Array
 
 from .._tir.aligned import aligned
-from .._tir.arrange import from_settings, lay_out
+from .checks import trusted_constants
 from .native import Bytes, Call, Calls, Library
 
 _TRACE_AT_ONCE = 1  # samples: a trace is many times larger than its network's input
@@ -29,8 +29,7 @@ class NativeExecutor(Executor):
         self.settings = package.settings
         self.threads = int(self.settings["threads"])
         self.native = Library(package.files["model.so"], self.threads)
-        arrangements = [from_settings(a) for a in self.settings["constants"]]
-        self.constants = lay_out(arrangements, package.data, int(self.settings["constant_bytes"]))
+        self.constants = trusted_constants(package)
         self.arenas = [aligned(max(int(f["arena_bytes"]) for f in self.settings["functions"].values()))]
         self.bound: dict[tuple[str, int, bool], list[Calls]] = {}
         self.states: list[Bytes] = []
