@@ -47,6 +47,11 @@ def create(name: str, **options: Any) -> SpikingNetwork:
     return network.eval()
 
 
+def rebuild(name: str, config: Mapping[str, Any]) -> SpikingNetwork:
+    """Return the network of a configuration in evaluation mode, its parameters not drawn. Raises like `create`."""
+    return _made(name, {**config, "calibrate": False}, draw=False)[0].eval()
+
+
 def outline(name: str, **options: Any) -> SpikingNetwork:
     """Return a network to be counted and not run: nothing is drawn, and its graph has no array of weights.
 
