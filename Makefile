@@ -5,9 +5,11 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.spqc-installed
 PEERS := $(VENV)/.spqc-bench-installed
 WORKERS ?= 2
+FUZZ_SECONDS ?= 600
+SEED ?= 0
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help setup demo test test-slow lint format ablations bench-cpu bench-quick bench-scaling papers clean
+.PHONY: help setup demo test test-slow lint format ablations bench-cpu bench-quick bench-scaling papers fuzz clean
 
 help:  ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +45,9 @@ test: $(STAMP)  ## The default tests
 
 test-slow: $(STAMP)  ## The slow tests
 	$(BIN)/python -m pytest -n $(WORKERS) -m "slow and not device"
+
+fuzz: $(STAMP)  ## Read damaged files for FUZZ_SECONDS (600), as SEED (0) damages them; keeps what was found in out/fuzz
+	PYTHONPATH=tests:. $(BIN)/python -m fuzz --seconds $(FUZZ_SECONDS) --seed $(SEED)
 
 lint: $(STAMP)  ## ruff and mypy --strict
 	$(BIN)/ruff check .
