@@ -6,9 +6,11 @@ STAMP := $(VENV)/.spqc-installed
 PEERS := $(VENV)/.spqc-bench-installed
 WORKERS ?= 2
 STRESS_SECONDS ?= 3600
+FUZZ_SECONDS ?= 600
+SEED ?= 0
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help setup demo test test-slow stress lint format ablations bench-cpu bench-quick bench-scaling papers clean
+.PHONY: help setup demo test test-slow stress fuzz lint format ablations bench-cpu bench-quick bench-scaling papers clean
 
 help:  ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +50,9 @@ test-slow: $(STAMP)  ## The slow tests
 stress: $(STAMP)  ## Random networks against the interpreter for STRESS_SECONDS (3600); a later run goes on behind it
 	@mkdir -p out
 	PYTHONPATH=tests:. $(BIN)/python -m stress --seconds $(STRESS_SECONDS) --workers $(WORKERS) --log out/stress.jsonl
+
+fuzz: $(STAMP)  ## Read damaged files for FUZZ_SECONDS (600), as SEED (0) damages them; keeps what was found in out/fuzz
+	PYTHONPATH=tests:. $(BIN)/python -m fuzz --seconds $(FUZZ_SECONDS) --seed $(SEED)
 
 lint: $(STAMP)  ## ruff and mypy --strict
 	$(BIN)/ruff check .

@@ -1,8 +1,14 @@
-"""Arrays from files, without running anything that a file holds."""
+"""Arrays from files, without running anything that a file holds, and without more memory than it has bytes."""
 
 from __future__ import annotations
 
+import io
+import math
+import os
+import stat
 from pathlib import Path
+from tokenize import TokenError
+from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -29,15 +35,54 @@ def class_labels(labels: npt.ArrayLike, samples: int, classes: int, first: int =
         )
     return given.astype(np.int64) - first
 
+HEADER_BYTES = 16_384
+"""More than the header of any .npy file of plain numbers takes."""
+_MOST_AXES = 32
+_READERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+
+
+class BadArray(ValueError):
+    """Bytes that are no array of plain numbers; the text says why."""
+
 
 def read_array(path: str | Path) -> Array:
     """Return the array in a .npy file; never unpickles. InputError for anything else."""
     hint = "save inputs with numpy.save(path, array)"
     try:
         with Path(path).open("rb") as file:
-            found = np.lib.format.read_array(file, allow_pickle=False)
+            if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                return parse_array(file, os.fstat(file.fileno()).st_size)
+            content = file.read()  # a pipe: it has no size
+        return parse_array(io.BytesIO(content), len(content))
     except FileNotFoundError:
         raise InputError("there is no such file", str(path), hint) from None
-    except (OSError, ValueError, EOFError, MemoryError, SyntaxError, TypeError) as error:
+    except (OSError, ValueError, MemoryError) as error:
         raise InputError(f"this is not a readable .npy file: {error}", str(path), hint) from None
-    return np.asarray(found)
+
+
+def parse_array(file: BinaryIO, size: int) -> Array:
+    """Return the array in a stream of `size` bytes in the format .npy; BadArray where it is not exactly that."""
+    try:
+        version = np.lib.format.read_magic(file)
+        if version not in _READERS:
+            raise BadArray(f"version {version[0]}.{version[1]} of the format is not read")
+        shape, by_columns, dtype = _READERS[version](file, max_header_size=HEADER_BYTES)
+    except BadArray:
+        raise
+    except (
+        ValueError, SyntaxError, TokenError, TypeError, EOFError, LookupError, RecursionError, ArithmeticError,
+        MemoryError,
+    ) as error:  # fmt: skip
+        raise BadArray(str(error).partition("\n")[0]) from None
+    if dtype.hasobject or dtype.subdtype is not None or dtype.names is not None:
+        raise BadArray(f"it holds {dtype}, not plain numbers")
+    if len(shape) > _MOST_AXES or min(shape, default=0) < 0 or any(type(side) is not int for side in shape):
+        raise BadArray("its shape is no shape")
+    needed, held = math.prod(shape) * dtype.itemsize, size - file.tell()
+    if needed > held:
+        raise BadArray(f"it declares {needed} bytes of an array {list(shape)} and holds {held}")
+    content = bytearray(file.read(needed))
+    if len(content) != needed:
+        raise BadArray("it is cut off")
+    array: Array = np.frombuffer(content, dtype) if needed else np.zeros(math.prod(shape), dtype)
+    return array.reshape(shape[::-1]).T if by_columns else array.reshape(shape)

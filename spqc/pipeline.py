@@ -12,6 +12,7 @@ from pathlib import Path
 from spqc import registry
 from spqc.contracts import Module, Pass
 from spqc.errors import GraphError, InternalError, OutputError, SpqcError
+from spqc.graph_files import GraphFiles
 from spqc.ir import Graph, verify
 from spqc.ir.program import Program
 from spqc.options import format_call
@@ -79,55 +80,71 @@ def run(graph: Graph, passes: Iterable[Pass], dump: Path | None = None, log: Run
     broke the graph; a SpqcError that a pass raises on purpose comes through as it is.
     """
     log = log or Run(graph)
-    _dump(dump, 0, "input", graph)
+    files = GraphFiles()
+    _dump(files, dump, 0, "input", graph)
     module: Module = verify(graph)
+    again = _Again(graph, [])
     remaining = list(passes)
     while remaining:
         one = remaining[0]
         started = time.perf_counter()
-        result = _run_one(one, module, remaining, dump)
+        result = _run_one(one, module, again.behind(module, remaining), dump)
         text = format_call(one.name, one)
         log.stages.append(Stage(text, time.perf_counter() - started, result is not module))
         _LOG.info("%s: %.1f ms%s", text, log.stages[-1].seconds * 1e3, "" if result is not module else ", no change")
-        _dump(dump, len(log.stages), one.name, result)
+        _dump(files, dump, len(log.stages), one.name, result)
+        again = _Again(result, []) if isinstance(result, Graph) else _Again(again.graph, [*again.done, one])
         module, log.latest = result, graph_of(result)
         remaining.pop(0)
     return module
 
 
-def _run_one(one: Pass, module: Module, remaining: list[Pass], dump: Path | None) -> Module:
+@dataclass(frozen=True)
+class _Again:
+    """How to come to a module again: a text holds graphs, so that a program is its last graph and the passes since."""
+
+    graph: Graph
+    done: list[Pass]
+
+    def behind(self, module: Module, remaining: list[Pass]) -> _Again:
+        return _Again(module if isinstance(module, Graph) else self.graph, [*self.done, *remaining])
+
+
+def _run_one(one: Pass, module: Module, again: _Again, dump: Path | None) -> Module:
     try:
         result = one.run(module)
-    except SpqcError:
+    except (SpqcError, MemoryError):
         raise
     except Exception as error:
         summary = f"pass '{one.name}' crashed: {type(error).__name__}: {error}"
-        raise _crash(summary, module, remaining, dump) from error
+        raise _crash(summary, again, dump) from error
     try:
         verify(graph_of(result))
     except GraphError as error:
         summary = f"pass '{one.name}' broke the graph: {error.message}"
-        raise _crash(summary, module, remaining, dump) from error
+        raise _crash(summary, again, dump) from error
     return result
 
 
-def _crash(summary: str, module: Module, remaining: list[Pass], dump: Path | None) -> InternalError:
-    text = f"// pipeline: {format_pipeline(remaining)}\n// {' '.join(summary.split())}\n{module}"
-    path = Path(dump or tempfile.mkdtemp(prefix="spqc-")) / "reproducer.tg"
+def _crash(summary: str, again: _Again, dump: Path | None) -> InternalError:
+    head = f"// pipeline: {format_pipeline(again.done)}\n// {' '.join(summary.split())}\n"
     try:
-        path.write_text(text)
-    except OSError as error:
-        return InternalError(summary, hint=f"no reproducer was written: {error}")
-    return InternalError(summary, hint=f"please report it with the reproducer {path}")
+        path = Path(dump or tempfile.mkdtemp(prefix="spqc-")) / "reproducer.tg"
+        GraphFiles().write(path, again.graph, head)
+    except (OSError, OutputError) as error:
+        reason = error.message if isinstance(error, OutputError) else error
+        return InternalError(summary, hint=f"no reproducer was written: {reason}")
+    return InternalError(summary, hint=f"please report it with the reproducer {path} and the .npz beside it")
 
 
-def _dump(folder: Path | None, index: int, name: str, module: Module) -> None:
+def _dump(files: GraphFiles, folder: Path | None, index: int, name: str, module: Module) -> None:
     if folder is None:
         return
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / f"{index:02d}-{name}.tg").write_text(str(module))
-    except OSError as error:
+        files.write(folder / f"{index:02d}-{name}.tg", module)
+    except (OSError, OutputError) as error:
+        reason = error.message if isinstance(error, OutputError) else error.strerror
         raise OutputError(
-            f"cannot write dumps to '{folder}': {error.strerror}", hint="give a folder you may write"
+            f"cannot write dumps to '{folder}': {reason}", hint="give a folder you may write"
         ) from None

@@ -150,7 +150,7 @@ def test_any_flipped_byte_is_an_error_or_harmless(
 
 
 def test_a_bomb_is_refused_unread(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("spqc.runtime.archive.LARGEST_BYTES", 1000)
+    monkeypatch.setattr("spqc.runtime.archive.LARGEST_BYTES", 9_000)
     rewrite(saved, put("binary/zeros", bytes(10_000)))
     with pytest.raises(ArtifactError, match="declares"):
         spqc.load(saved)

@@ -179,13 +179,20 @@ def test_a_crashing_pass_leaves_a_reproducer(spqc: Run, inputs: Path, monkeypatc
     def crash(self: RemoveDead, module: object) -> None:
         raise IndexError("list index out of range")
 
+    sound = RemoveDead.run
     monkeypatch.setattr(RemoveDead, "run", crash)
     outcome = spqc("opt", "tiny.tg", "--passes", "fold-neurons,remove-dead", "--dump", "dump")
     assert outcome.code == 70 and "pass 'remove-dead' crashed: IndexError" in outcome.err
     assert "dump/reproducer.tg" in outcome.err
     text = Path("dump/reproducer.tg").read_text()
     assert text.startswith("// pipeline: remove-dead\n") and "automaton" in text
-    assert sorted(p.name for p in Path("dump").iterdir()) == ["00-input.tg", "01-fold-neurons.tg", "reproducer.tg"]
+    graphs = ["00-input", "01-fold-neurons", "reproducer"]
+    files = [f"{name}.{kind}" for name in graphs for kind in ("npz", "tg")]
+    assert sorted(p.name for p in Path("dump").iterdir()) == files
+    again = spqc("opt", "dump/reproducer.tg")
+    assert again.code == 70 and "pass 'remove-dead' crashed: IndexError" in again.err
+    monkeypatch.setattr(RemoveDead, "run", sound)
+    assert "automaton" in spqc("opt", "dump/reproducer.tg").out
 
 
 def test_interrupt_is_quiet(spqc: Run, inputs: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,13 +10,14 @@ import traceback
 import click
 
 import spqc
-from spqc.errors import SpqcError
+from spqc.errors import SpqcError, Unavailable
 from spqc.options import nearest
 
 from . import notices
 from .group import LazyGroup
 
 BUG, INTERRUPTED, BROKEN_PIPE = 70, 130, 141
+_MEMORY_HINT = "give fewer samples at a time, or use a machine with more"
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -53,6 +54,10 @@ def main(arguments: list[str] | None = None) -> int:
     except BrokenPipeError:
         _silence_stdout()
         return BROKEN_PIPE
+    except MemoryError as error:
+        _trace()
+        print(_shown(Unavailable(f"this machine has too little memory: {error}", hint=_MEMORY_HINT)), file=sys.stderr)
+        return Unavailable.exit_code
     except Exception as error:
         _trace()
         print(f"error: spqc has a bug: {type(error).__name__}: {error}", file=sys.stderr)

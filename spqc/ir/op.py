@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 
-from spqc.errors import GraphError
+from spqc.errors import GraphError, SpqcError
 from spqc.options import format_value
 
 from .graph import Value
@@ -27,6 +27,8 @@ class Op:
     origin: str
 
     name: ClassVar[str]
+    operands: ClassVar[int | None] = None
+    """How many values it reads; None where it checks that itself."""
 
     def __init_subclass__(cls) -> None:
         if "name" in cls.__dict__:
@@ -70,14 +72,23 @@ class Op:
 
     def verify(self) -> None:
         """Raise GraphError where a result's declared type is not what the operator gives."""
-        wanted = self.infer()
+        self.need(self.operands in (None, len(self.inputs)), f"reads {self.operands} operands, not {len(self.inputs)}")
+        self.need(bool(self.outputs), "gives a result, which has no name")
+        try:
+            wanted = self.infer()
+        except GraphError:
+            raise
+        except SpqcError as error:
+            self.fail(error.message, error.hint)
+        except (LookupError, ArithmeticError, ValueError, TypeError, MemoryError) as error:
+            self.fail(f"cannot have these operands and attributes: {error}")
         if len(wanted) != len(self.outputs):
             self.fail(f"gives {len(wanted)} results, not {len(self.outputs)}")
         for index, (value, type_) in enumerate(zip(self.outputs, wanted, strict=True)):
             if not self.accepts(value.type, index):
                 self.fail(f"gives {type_}, not {value.type}")
 
-    def fail(self, message: str, hint: str = "") -> None:
+    def fail(self, message: str, hint: str = "") -> NoReturn:
         """Raise a GraphError at this operator."""
         where = f"{self.origin}: {str(self).partition('  //')[0]}" if self.origin else str(self)
         raise GraphError(f"'{self.name}' {message}", where, hint)

@@ -8,16 +8,21 @@ import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from spqc.errors import GraphError
+import numpy as np
+
+from spqc.errors import GraphError, SpqcError
 from spqc.options import nearest, parse_value
 
 from .graph import Graph, Value
 from .op import OPERATORS, Op
 from .types import Array, parse_type
 
-_HEAD = re.compile(r"graph (\w+)\((.*)\) steps=(\d+) \{")
+_HEAD = re.compile(r"graph (\w+)\((.*)\) steps=([0-9]+) \{")
+_NAME = re.compile(r"[%@$][\w.]+")
+_MOST_STEPS, _MOST_DIGITS = 1 << 20, 18  # a year of seconds; what a machine's integer holds
 _RIGHT = re.compile(r"(\w+)((?: [%@$][\w.]+,?)*)(?: \{(.*)\})?")
 _ORIGIN = "  // "
+_SHOWN = 160  # letters of a line in an error
 
 
 def print_graph(graph: Graph) -> str:
@@ -39,8 +44,11 @@ def parse_graph(text: str, data: Mapping[str, Array] | None = None, path: str = 
         code, _, origin = line.partition(_ORIGIN) if not line.lstrip().startswith("//") else ("", "", "")
         try:
             reader.read(code.strip(), origin.strip())
-        except GraphError as error:
-            raise GraphError(error.message, f"{path}:{number}: {line.strip()}", error.hint) from None
+        except SpqcError as error:
+            raise GraphError(error.message, f"{path}:{number}: {_cut(line.strip())}", error.hint) from None
+        except (ValueError, TypeError, LookupError, ArithmeticError, RecursionError) as error:
+            reason = f"cannot read this line: {_cut(str(error))}"
+            raise GraphError(reason, f"{path}:{number}: {_cut(line.strip())}") from None
     if reader.head is None:
         raise GraphError("there is no graph in the text", path, "a graph begins with: graph name(%x: type) steps=N {")
     if not reader.closed:
@@ -106,13 +114,19 @@ class _Reader:
         match = _HEAD.fullmatch(line)
         if match is None:
             raise GraphError("malformed header", hint="graph name(%x: type) steps=N {")
+        if self.head is not None:
+            raise GraphError("a text holds one graph")
+        if len(match[3]) > _MOST_DIGITS or int(match[3]) > _MOST_STEPS:
+            raise GraphError(f"a graph has at most {_MOST_STEPS} steps")
         self.head = (match[1], int(match[3]))
         self.inputs = [self._define(part) for part in match[2].split(", ") if part]
 
     def _define(self, text: str) -> Value:
         name, colon, type_ = text.partition(":")
         if not colon:
-            raise GraphError(f"'{text}' has no type", hint="write name: type")
+            raise GraphError(f"'{_cut(text)}' has no type", hint="write name: type")
+        if _NAME.fullmatch(name.strip()) is None:
+            raise GraphError(f"'{_cut(name)}' is no name of a value", hint="write %x, @w or $v")
         return self._add(Value(name.strip(), parse_type(type_)))
 
     def _add(self, value: Value) -> Value:
@@ -158,5 +172,18 @@ def _attributes(cls: type[Op], text: str) -> dict[str, object]:
         try:
             found[key] = parse_value(allowed[key], value)
         except ValueError as error:
-            raise GraphError(f"'{value}' is no value of '{key}'", hint=f"expected {error}") from None
+            raise GraphError(f"'{_cut(value)}' is no value of '{key}'", hint=f"expected {_cut(str(error))}") from None
+        if any(len(digits) > _MOST_DIGITS for digits in re.findall(r"[0-9]+", value)) and not _is_float(found[key]):
+            raise GraphError(f"'{_cut(value)}' of '{key}' has more digits than a number of the machine")
+        if _is_float(found[key]) and not np.isfinite(np.asarray(found[key], np.float64)).all():
+            raise GraphError(f"'{_cut(value)}' of '{key}' is no finite number")
     return found
+
+
+def _is_float(value: object) -> bool:
+    first = value[0] if isinstance(value, tuple) and value else value
+    return isinstance(first, float)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -17,7 +19,16 @@ Encoding = Literal["spike", "ternary", "int", "uint", "pot", "apot", "fixed", "f
 Clock = Literal["const", "step"]
 
 _NAMED_BITS = {"spike": 1, "ternary": 2}
-_TYPE = re.compile(r"(spike|ternary|int|uint|pot|apot|fixed|float)(\d*)<([\dx]*)>(?:\*(\S+))?(?: @(const))?")
+_WIDTHS = {
+    "int": range(1, 65), "uint": range(1, 65), "fixed": range(1, 65), "pot": range(2, 7), "apot": range(2, 9),
+    "float": (16, 32, 64),
+}  # fmt: skip
+LARGEST_SIZE = 1 << 28
+"""Elements of one value that a text may name: twice the largest layer that was ever published for these networks."""
+_TYPE = re.compile(
+    r"(spike|ternary|int|uint|pot|apot|fixed|float)([0-9]{0,3})<((?:[0-9]{1,9}(?:x[0-9]{1,9}){0,7})?)>"
+    r"(?:\*([0-9.eE+-]{1,32}))?(?: @(const))?"
+)
 
 
 @dataclass(frozen=True)
@@ -70,12 +81,35 @@ class Type:
 def parse_type(text: str) -> Type:
     """Read a type as `str` prints it; GraphError when it is none."""
     match = _TYPE.fullmatch(text.strip())
-    if match is None or (match[1] not in _NAMED_BITS and not match[2]):
-        raise GraphError(f"not a type: '{text}'", hint="write e.g. int4<8x2x3x3> @const")
+    if match is None or (match[1] in _NAMED_BITS) == bool(match[2]):
+        raise GraphError(f"not a type: '{_cut(text)}'", hint="write e.g. int4<8x2x3x3> @const")
     encoding, bits, dims, scale, clock = match.groups()
     width = _NAMED_BITS.get(encoding) or int(bits)
+    if encoding in _WIDTHS and width not in _WIDTHS[encoding]:
+        widths = ", ".join(map(str, _WIDTHS[encoding])) if encoding == "float" else _ends(_WIDTHS[encoding])
+        raise GraphError(f"'{encoding}' has no width of {width} bits", hint=f"its widths are {widths}")
     shape = tuple(int(dim) for dim in dims.split("x") if dim)
-    return Type(encoding, width, shape, clock or "step", float(scale or 1))  # type: ignore[arg-type]
+    if math.prod(shape) > LARGEST_SIZE:
+        raise GraphError(f"{dims} are more elements than one value has", hint=f"at most {LARGEST_SIZE} are read")
+    return Type(encoding, width, shape, clock or "step", _scale(scale))  # type: ignore[arg-type]
+
+
+def _scale(text: str | None) -> float:
+    try:
+        scale = float(text or 1)
+    except ValueError:
+        scale = math.nan
+    if not 0 < scale < math.inf:
+        raise GraphError(f"'{text}' is no scale", hint="a scale is a positive number")
+    return scale
+
+
+def _ends(widths: Sequence[int]) -> str:
+    return f"{widths[0]} to {widths[-1]}"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= 60 else f"{text[:60]}..."
 
 
 def signed_type(low: int, high: int, shape: tuple[int, ...], clock: Clock = "step", scale: float = 1.0) -> Type:

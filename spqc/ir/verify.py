@@ -17,6 +17,8 @@ def verify(graph: Graph) -> Graph:
     """
     if graph.steps < 1:
         raise GraphError(f"a graph runs for one step or more, not {graph.steps}", graph.name)
+    if not graph.inputs or not graph.outputs:
+        raise GraphError("a graph has one input and one result, or more", graph.name)
     known: dict[str, Value] = {}
     for value in (*graph.inputs, *graph.constants, *graph.states):
         _define(known, value, str(value))

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import warnings
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from spqc.errors import ModelError, SpqcError
 from spqc.files import write_atomic
 
 from . import models, parameters, restorable, wrappers
+from .container import check_container, check_size
 from .network import SpikingNetwork
 
 FORMAT = "spqc-checkpoint"
@@ -70,6 +72,7 @@ def _read(path: Path) -> Any:
     except OSError as error:
         message = f"the file cannot be read: {error.strerror or error}"
         raise ModelError(message, where=where, hint="check its name and its rights") from error
+    check_container(content, where)
     try:
         with warnings.catch_warnings():
             # A foreign pickle makes torch ask the user to file an issue with torch.
@@ -117,7 +120,9 @@ def _checked(content: Any, where: str) -> dict[str, Any]:
 def _rebuild(content: dict[str, Any], where: str) -> SpikingNetwork:
     try:
         json.dumps(content["config"])
-        return models.rebuild(content["model"], content["config"])
+        make = partial(models.rebuild, content["model"], content["config"])
+        check_size(make, content["state_dict"], where)
+        return make()
     except SpqcError as error:
         raise ModelError(f"{_BAD_CONFIG}: {error.message}", where=where, hint=error.hint or _SAVE_HINT) from error
     except (TypeError, ValueError, OverflowError, MemoryError, RuntimeError) as error:

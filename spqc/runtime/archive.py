@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import io
 import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
 from spqc.errors import ArtifactError
+from spqc.zips import BadZip, Zip
 
 LARGEST_BYTES = 2 << 30
-"""More than any network of this compiler needs: an archive that declares more is refused unread."""
-_MOST_FILES = 10_000
+"""More than any network of this compiler needs: a file that is larger, or declares more, is refused unread."""
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _MAKE_HINT = "an artifact is made by `spqc compile MODEL -o FILE`"
+_AGAIN = "compile the model again rather than trust this file"
 
 
 def write_archive(files: Mapping[str, bytes]) -> bytes:
@@ -28,40 +28,59 @@ def write_archive(files: Mapping[str, bytes]) -> bytes:
     return buffer.getvalue()
 
 
-def read_archive(path: Path) -> dict[str, bytes]:
-    """Return the files of a zip by name; ArtifactError for a file that is missing, damaged or absurdly large."""
-    content = _read(path)
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            _check_sizes(archive, path)
-            return {info.filename: archive.read(info) for info in archive.infolist()}
-    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError, RuntimeError, OSError):
-        raise _damaged(content, path) from None
+class Archive:
+    """The parts of an artifact's file by name; every method raises ArtifactError with the file's path."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        content = _read(path)
+        try:
+            self._zip = Zip(content)
+        except BadZip:
+            raise _damaged(content, path) from None
+        total = sum(self.sizes.values())
+        if total > LARGEST_BYTES:
+            raise ArtifactError(
+                f"the file declares {total} bytes in {len(self.sizes)} parts; at most {LARGEST_BYTES} are read",
+                str(path),
+                _AGAIN,
+            )
+
+    @property
+    def sizes(self) -> Mapping[str, int]:
+        """How many bytes each part declares."""
+        return self._zip.sizes
+
+    def read(self, name: str, ceiling: int) -> bytes:
+        """Return a part, which must not have more bytes than what it is for needs."""
+        if self.sizes[name] > ceiling:
+            raise ArtifactError(
+                f"the part '{name}' declares {self.sizes[name]} bytes; at most {ceiling} are read",
+                str(self.path),
+                _AGAIN,
+            )
+        try:
+            return self._zip.read(name, ceiling)
+        except BadZip as error:
+            raise ArtifactError(
+                f"the file is truncated or damaged: {error}", str(self.path), "compile the model again"
+            ) from None
 
 
 def _read(path: Path) -> bytes:
     try:
-        content = path.read_bytes()
+        with path.open("rb") as file:
+            content = file.read(LARGEST_BYTES + 1)
     except FileNotFoundError:
         raise ArtifactError("there is no such file", str(path), _MAKE_HINT) from None
-    except OSError as error:
-        raise ArtifactError(f"the file cannot be read: {error.strerror}", str(path)) from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ArtifactError(f"the file cannot be read: {reason}", str(path)) from None
     if not content:
         raise ArtifactError("the file is empty", str(path), _MAKE_HINT)
+    if len(content) > LARGEST_BYTES:
+        raise ArtifactError(f"the file has more than {LARGEST_BYTES} bytes", str(path), _MAKE_HINT)
     return content
-
-
-def _check_sizes(archive: zipfile.ZipFile, path: Path) -> None:
-    infos = archive.infolist()
-    total = sum(info.file_size for info in infos)
-    if total > LARGEST_BYTES or len(infos) > _MOST_FILES:
-        raise ArtifactError(
-            f"the file declares {total} bytes in {len(infos)} parts; at most {LARGEST_BYTES} in {_MOST_FILES} are read",
-            str(path),
-            "compile the model again rather than trust this file",
-        )
-    if len({info.filename for info in infos}) != len(infos):
-        raise ArtifactError("the file names a part twice", str(path), "compile the model again")
 
 
 def _damaged(content: bytes, path: Path) -> ArtifactError:

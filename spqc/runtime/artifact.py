@@ -5,28 +5,28 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import spqc
-from spqc import registry
 from spqc.contracts import Package
 from spqc.errors import ArtifactError, GraphError, SpqcError
 from spqc.ir import Graph, parse_graph, verify
-from spqc.options import split_call
 
-from .archive import read_archive, write_archive
+from .archive import Archive, write_archive
+from .manifest import AGAIN, FORMAT, FORMAT_VERSION, read_manifest, read_report
 from .observe import input_format
 from .packing import pack
 from .sparse import pack_sparse, worthwhile
 from .stored import StoredConstants
 
-FORMAT = "spqc-artifact"
-FORMAT_VERSION = 1
+DESCRIPTION_BYTES = 16 << 20
+"""At most, for each of manifest, graph and report; those of the largest networks take a hundredth."""
+BINARY_BYTES, BINARY_BYTES_AN_OPERATOR = 32 << 20, 2 << 20
+"""At most, for what a target built."""
 
-_GRAPH, _WEIGHTS, _REPORT, _MANIFEST = "graph.tg", "weights.bin", "report.json", "manifest.json"
-_AGAIN = "compile the model again"
+_GRAPH, _WEIGHTS, _REPORT, _MANIFEST, _BINARY = "graph.tg", "weights.bin", "report.json", "manifest.json", "binary/"
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Contents:
 
 def encode(contents: Contents) -> bytes:
     """Return the bytes of the file: the same contents give the same bytes."""
-    files = {f"binary/{name}": content for name, content in contents.files.items()}
+    files = {f"{_BINARY}{name}": content for name, content in contents.files.items()}
     files[_GRAPH] = str(contents.graph).encode()
     files[_WEIGHTS] = _pack_constants(contents.graph)
     files[_REPORT] = _json(contents.report)
@@ -76,26 +76,63 @@ def describe(contents: Contents) -> dict[str, Any]:
 
 
 def read(path: Path) -> Contents:
-    """Return what a file holds; ArtifactError says what is wrong with a damaged, foreign or newer one."""
-    files = read_archive(path)
-    manifest = _read_manifest(files, path)
-    _check_hashes(files, manifest, path)
-    _check_target(manifest["target"], path)
-    graph = _read_graph(files, manifest["sparse"], path)
+    """Return what a file holds; ArtifactError says what is wrong with a damaged, foreign or newer one.
+
+    The manifest and the graph come first, under small ceilings; then weights of exactly the bytes that the graph's
+    constants need, and binaries of as many as so many operators can have.
+    """
+    archive = Archive(path)
+    if _MANIFEST not in archive.sizes:
+        raise ArtifactError("this is a zip, but not a spqc artifact", str(path), "an artifact holds manifest.json")
+    manifest = read_manifest(archive.read(_MANIFEST, DESCRIPTION_BYTES), path)
+    parts = _Parts(archive, manifest["sha256"], path)
+    graph = _read_graph(parts, manifest["sparse"], path)
     if {key: manifest.get(key) for key in _signature(graph)} != json.loads(_json(_signature(graph))):
-        raise ArtifactError("the manifest and the graph describe different networks", str(path), _AGAIN)
-    binary = {name.removeprefix("binary/"): content for name, content in files.items() if name.startswith("binary/")}
-    report = _parse_json(files[_REPORT], path)
+        raise ArtifactError("the manifest and the graph describe different networks", str(path), AGAIN)
     return Contents(
         manifest["target"],
         manifest["pipeline"],
         manifest["source"],
         graph,
-        binary,
+        parts.binaries(BINARY_BYTES + BINARY_BYTES_AN_OPERATOR * len(graph.ops)),
         manifest["settings"],
-        report,
+        read_report(parts.read(_REPORT, DESCRIPTION_BYTES), path),
         manifest,
     )
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """The parts of a file, each compared with its hash when it is read."""
+
+    archive: Archive
+    hashes: Mapping[str, str]
+    path: Path
+
+    def __post_init__(self) -> None:
+        names = {_GRAPH, _WEIGHTS, _REPORT, *self.hashes, *self.archive.sizes} - {_MANIFEST}
+        for name in sorted(names):
+            if name not in self.archive.sizes:
+                raise ArtifactError(f"the part '{name}' is missing", str(self.path), AGAIN)
+            if name not in self.hashes:
+                raise self._changed(name)
+
+    def read(self, name: str, ceiling: int) -> bytes:
+        content = self.archive.read(name, ceiling)
+        if self.hashes[name] != _hash(content):
+            raise self._changed(name)
+        return content
+
+    def binaries(self, ceiling: int) -> dict[str, bytes]:
+        """Return what the target built, by name: not more than so many bytes together."""
+        found: dict[str, bytes] = {}
+        for name in (name for name in self.archive.sizes if name.startswith(_BINARY)):
+            found[name.removeprefix(_BINARY)] = content = self.read(name, ceiling)
+            ceiling -= len(content)
+        return found
+
+    def _changed(self, name: str) -> ArtifactError:
+        return ArtifactError(f"the part '{name}' was changed after it was compiled", str(self.path), AGAIN)
 
 
 def _signature(graph: Graph) -> dict[str, Any]:
@@ -133,73 +170,29 @@ def _sparse_counts(graph: Graph) -> dict[str, int]:
     return {name: count for name, count in counts.items() if count is not None}
 
 
-def _read_graph(files: Mapping[str, bytes], sparse: Mapping[str, int], path: Path) -> Graph:
+def _read_graph(parts: _Parts, sparse: Mapping[str, int], path: Path) -> Graph:
     try:
-        bare = parse_graph(files[_GRAPH].decode(), path=f"{path}/{_GRAPH}")
-        data = _stored_constants(bare, files[_WEIGHTS], sparse, path)
-        return verify(parse_graph(files[_GRAPH].decode(), data, f"{path}/{_GRAPH}"))
-    except (GraphError, UnicodeDecodeError) as error:
+        text = parts.read(_GRAPH, DESCRIPTION_BYTES).decode()
+        bare = parse_graph(text, path=f"{path}/{_GRAPH}")
+        graph = replace(bare, data=_stored_constants(bare, parts, sparse, path))
+        input_format(verify(graph))
+    except ArtifactError:
+        raise
+    except (SpqcError, UnicodeDecodeError) as error:
         reason = error.message if isinstance(error, SpqcError) else str(error)
-        raise ArtifactError(f"the graph inside cannot be read: {reason}", str(path), _AGAIN) from None
+        raise ArtifactError(f"the graph inside cannot be read: {reason}", str(path), AGAIN) from None
+    return graph
 
 
-def _stored_constants(graph: Graph, content: bytes, sparse: Mapping[str, int], path: Path) -> StoredConstants:
+def _stored_constants(graph: Graph, parts: _Parts, sparse: Mapping[str, int], path: Path) -> StoredConstants:
     types = {value.name: value.type for value in graph.constants}
     for name, count in sparse.items():
-        if name not in types or not isinstance(count, int) or not 0 <= count <= types[name].size:
-            raise ArtifactError(f"the manifest counts {count!r} elements of the weight '{name}'", str(path), _AGAIN)
-    found = StoredConstants(content, types, sparse)
-    if found.size != len(content):
-        raise ArtifactError(f"the weights take {len(content)} bytes, not {found.size}", str(path), _AGAIN)
-    return found
-
-
-def _read_manifest(files: Mapping[str, bytes], path: Path) -> dict[str, Any]:
-    if _MANIFEST not in files:
-        raise ArtifactError("this is a zip, but not a spqc artifact", str(path), "an artifact holds manifest.json")
-    manifest = _parse_json(files[_MANIFEST], path)
-    if manifest.get("format") != FORMAT:
-        raise ArtifactError("this is not a spqc artifact", str(path), f"its manifest does not say format '{FORMAT}'")
-    version = manifest.get("format_version")
-    if not isinstance(version, int) or version > FORMAT_VERSION:
-        raise ArtifactError(
-            f"the file has format version {version}; this spqc reads up to {FORMAT_VERSION}",
-            str(path),
-            "install a newer spqc, or compile the model again with this one",
-        )
-    kinds = {"target": str, "pipeline": str, "source": dict, "settings": dict, "sparse": dict, "sha256": dict}
-    for key, kind in kinds.items():
-        if not isinstance(manifest.get(key), kind):
-            raise ArtifactError(f"the manifest lacks '{key}'", str(path), _AGAIN)
-    return manifest
-
-
-def _check_hashes(files: Mapping[str, bytes], manifest: Mapping[str, Any], path: Path) -> None:
-    hashes = manifest["sha256"]
-    for name in sorted({_GRAPH, _WEIGHTS, _REPORT, *hashes, *files} - {_MANIFEST}):
-        if name not in files:
-            raise ArtifactError(f"the part '{name}' is missing", str(path), _AGAIN)
-        if hashes.get(name) != _hash(files[name]):
-            raise ArtifactError(f"the part '{name}' was changed after it was compiled", str(path), _AGAIN)
-
-
-def _check_target(text: str, path: Path) -> None:
-    name, _ = split_call(text)
-    if name not in registry.available("targets"):
-        known = ", ".join(registry.available("targets"))
-        raise ArtifactError(
-            f"it was compiled for '{name}', a target this spqc does not have", str(path), f"known: {known}"
-        )
-
-
-def _parse_json(content: bytes, path: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(content)
-    except (ValueError, RecursionError):
-        found = None
-    if not isinstance(found, dict):
-        raise ArtifactError("a description inside the file cannot be read", str(path), _AGAIN)
-    return found
+        if name not in types or type(count) is not int or not 0 <= count <= types[name].size:
+            raise ArtifactError(f"the manifest counts {count!r} elements of the weight '{name}'", str(path), AGAIN)
+    needed = StoredConstants(b"", types, sparse).size
+    if needed != parts.archive.sizes[_WEIGHTS]:
+        raise ArtifactError(f"the weights take {parts.archive.sizes[_WEIGHTS]} bytes, not {needed}", str(path), AGAIN)
+    return StoredConstants(parts.read(_WEIGHTS, needed), types, sparse)
 
 
 def _json(value: Any) -> bytes:

@@ -28,6 +28,7 @@ def layers(graph: Graph) -> list[str]:
 
 def input_format(graph: Graph) -> InputFormat:
     """Return how arrays become codes of the graph's input; GraphError where neither a note nor the type says it."""
+    require_runnable(graph)
     value = graph.inputs[0]
     coding = graph.note("coding") or ("direct" if value.type.clock == "const" else "frames")
     known = {InputFormat(e).bits: e for e in ("pixels", "spikes", "digits")}
@@ -38,13 +39,27 @@ def input_format(graph: Graph) -> InputFormat:
             str(value),
             'write note input_encoding = "pixels" (uint8), "digits" (uint5) or "spikes" (spike)',
         )
-    return InputFormat(encoding, coding)  # type: ignore[arg-type]
+    found = InputFormat(encoding, coding)  # type: ignore[arg-type]
+    if found.max > value.type.range[1]:
+        raise GraphError(f"codes of '{encoding}' reach {found.max}, which {value.type} does not hold", str(value))
+    if (found.coding == "direct") != (value.type.clock == "const"):
+        raise GraphError(f"the note coding says '{found.coding}', but the input is {value.type}", str(value))
+    return found
+
+
+def require_runnable(graph: Graph) -> Graph:
+    """Return the graph; GraphError unless it has one input, and one result that is a vector of integers."""
+    if len(graph.inputs) != 1:
+        raise GraphError(f"a network to run has one input, not {len(graph.inputs)}", graph.name)
+    if len(graph.outputs) != 1 or len(graph.outputs[0].type.shape) != 1 or not graph.outputs[0].type.is_integer:
+        shown = ", ".join(map(str, graph.outputs)) or "nothing"
+        raise GraphError(f"a network to run returns one vector of integers, not {shown}", graph.name)
+    return graph
 
 
 def named_inputs(graph: Graph, codes: Array) -> dict[str, Array]:
     """Return codes [N, T, ...] under the name of the graph's one input, as `fed` gives them."""
-    if len(graph.inputs) != 1:
-        raise GraphError(f"a network to run has one input, not {len(graph.inputs)}", graph.name)
+    require_runnable(graph)
     return {graph.inputs[0].name: fed(graph, codes)}
 
 

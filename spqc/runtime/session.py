@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
@@ -11,7 +12,7 @@ import numpy.typing as npt
 
 from spqc import registry
 from spqc.contracts import Executor, Observation
-from spqc.errors import ArtifactError, SpqcError, UsageError
+from spqc.errors import ArtifactError, UsageError
 from spqc.files import write_atomic
 from spqc.ir import Array, Graph
 from spqc.ir.inputs import InputFormat
@@ -108,9 +109,9 @@ class Artifact:
         target = registry.load("targets", split_call(self.target)[0])
         try:
             executor: Executor = target.open(self.contents.package())
-        except SpqcError:
-            raise
-        except (KeyError, TypeError, ValueError) as error:
+        except ArtifactError as error:
+            raise ArtifactError(error.message, error.where or self.label, error.hint) from None
+        except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
             raise ArtifactError(
                 f"its parts do not fit together: {error!r}", self.label, "compile the model again"
             ) from error
@@ -194,12 +195,26 @@ class Artifact:
             if name not in ("float32", "float64"):
                 raise UsageError(f"logits are float32 or float64, not '{name}'", self.label)
             kind: type[np.floating[Any]] = np.dtype(name).type
-            scale = self._scale = kind(float(self.graph.note("logit_scale") or self.graph.outputs[0].type.scale))
+            number = self.graph.note("logit_scale") or self.graph.outputs[0].type.scale
+            scale = self._scale = kind(self._number("logit_scale", number))
         return scale
 
     def _levels(self, layer: str, codes: Array) -> Array:
         text = self.graph.note(f"levels.{layer}")
         if not text:
             return codes
-        levels = np.array([float(level) for level in text.split("|")])
-        return np.asarray(levels[codes - int(self.graph.note(f"low.{layer}", "0"))])
+        levels = np.array([self._number(f"levels.{layer}", level) for level in text.split("|")])
+        places = codes - int(self._number(f"low.{layer}", self.graph.note(f"low.{layer}", "0")))
+        if places.size and not 0 <= int(places.min()) <= int(places.max()) < levels.size:
+            raise UsageError(f"the note 'levels.{layer}' names {levels.size} levels, too few", self.label)
+        return np.asarray(levels[places])
+
+    def _number(self, note: str, text: str | float) -> float:
+        """Return what a note says; UsageError where it is no finite number."""
+        try:
+            number = float(text)
+        except ValueError:
+            number = math.nan
+        if not math.isfinite(number):
+            raise UsageError(f"the note '{note}' of the graph is no number", self.label)
+        return number

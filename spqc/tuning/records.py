@@ -20,6 +20,8 @@ from spqc.errors import OutputError, UsageError
 
 _LOG = logging.getLogger(__name__)
 VERSION = 1
+LARGEST_BYTES = 256 << 20  # a million measurements
+_LONGEST_NS, _LARGEST_SETTING = 1e18, 1 << 31  # thirty years
 _KINDS: dict[str, type | tuple[type, ...]] = {
     "key": str, "strategy": str, "settings": dict, "time_ns": (int, float), "date": str, "spqc": str, "version": int,
 }  # fmt: skip
@@ -68,6 +70,8 @@ def _content(path: Path) -> bytes:
     """Return the bytes of a file; a device or a pipe, which may never end, is none."""
     if not stat.S_ISREG(path.stat().st_mode):
         raise UsageError("the records are not in a regular file", str(path), "name another with --records FILE")
+    if path.stat().st_size > LARGEST_BYTES:
+        raise UsageError(f"the records have more than {LARGEST_BYTES} bytes", str(path), "name another with --records")
     return path.read_bytes()
 
 
@@ -79,8 +83,8 @@ def _record(line: bytes) -> Record | None:
     if not isinstance(raw, dict) or not all(isinstance(raw.get(name), kind) for name, kind in _KINDS.items()):
         return None
     settings = raw["settings"]
-    whole = all(isinstance(value, int) and not isinstance(value, bool) for value in settings.values())
-    if not whole or raw["version"] != VERSION or not 0 < raw["time_ns"] < float("inf"):
+    whole = all(type(value) is int and abs(value) <= _LARGEST_SETTING for value in settings.values())
+    if not whole or raw["version"] != VERSION or not 0 < raw["time_ns"] <= _LONGEST_NS:
         return None
     return Record(**{name: raw[name] for name in _KINDS})
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from spqc.contracts import Advice, Binary, Lesson, Package, Target, Tracker, Tuner
-from spqc.errors import ArtifactError, Unavailable, UsageError
+from spqc.errors import Unavailable, UsageError
 from spqc.ir import Graph
 from spqc.ir.program import Program
 
-from .._tir.signature import interface
+from .checks import MOST_THREADS, checked
 from .cpu import architecture, missing_features
 from .executor import NativeExecutor
 
@@ -51,8 +51,9 @@ class Llvm(Target):
     def build_advised(self, graph: Graph, programs: Mapping[str, Program], advice: Advice) -> Binary:
         from .compile import build
 
-        if not 1 <= self.threads <= 256:
-            raise UsageError(f"'llvm{{threads={self.threads}}}' is not possible", hint="threads is 1 to 256")
+        if not 1 <= self.threads <= MOST_THREADS:
+            what = f"'llvm{{threads={self.threads}}}' is not possible"
+            raise UsageError(what, hint=f"threads is 1 to {MOST_THREADS}")
         return build(graph, programs, self, advice)
 
     def tuner(
@@ -75,11 +76,7 @@ class Llvm(Target):
 
     @classmethod
     def open(cls, package: Package) -> NativeExecutor:
-        settings = package.settings
-        if "model.so" not in package.files or "functions" not in settings:
-            raise ArtifactError("the artifact lacks its compiled library", hint="compile it again")
-        if settings.get("interface") != interface():
-            raise ArtifactError("the artifact was compiled by another version of spqc", hint="compile it again")
+        settings = checked(package).settings
         if settings["architecture"] != architecture():
             raise Unavailable(
                 f"the artifact is built for {settings['architecture']}, this machine is {architecture()}",

@@ -15,6 +15,7 @@ from spqc.ir.ops import Spiking
 from spqc.ir.program import Program
 from spqc.options import nearest
 
+from .._tir.arrange import from_settings, lay_out
 from .._tir.build import shared_library
 from .._tir.choice import check_name, choose_all
 from .._tir.constants import Constants
@@ -25,6 +26,7 @@ from .._tir.signature import interface
 from .cpu import architecture, checked_features, missing_features
 from .pool import source
 from .remote import Lender
+from .seal import seal_of, signed
 from .tuner import NativeTuner
 
 
@@ -50,8 +52,7 @@ def build(graph: Graph, programs: Mapping[str, Program], options: Options, advic
     asked = options.strategy
     choices = {name: choose_all(p, machine, constants, advice, asked) for name, p in programs.items()}
     emitted = {name: emit(name, program, machine, constants, choices[name]) for name, program in programs.items()}
-    library = shared_library({name: e.function for name, e in emitted.items()}, target, source(machine))
-    settings = {
+    settings: dict[str, Any] = {
         "architecture": architecture(),
         "interface": interface(),
         "cpu": str(target.attrs["mcpu"]),
@@ -66,6 +67,10 @@ def build(graph: Graph, programs: Mapping[str, Program], options: Options, advic
         "state_bytes": sum(s.bytes for s in emitted["step"].states.values()),
         "functions": {name: _function(programs[name], e) for name, e in emitted.items()},
     }
+    memory = lay_out([from_settings(a) for a in settings["constants"]], graph.data, constants.size)
+    behind = source(machine) + seal_of(settings, graph, memory).source
+    functions = {name: e.function for name, e in emitted.items()}
+    library = signed(shared_library(functions, target, behind))
     kernels = {name: [choice.report() for choice in found.values()] for name, found in choices.items()}
     report: dict[str, Any] = {"kernels": kernels}
     if advice.findings:

@@ -16,7 +16,7 @@ from spqc.ir import Array, Graph
 from spqc.locks import ForkLock
 from spqc.runtime.observe import fed
 
-from .._tir.arrange import from_settings, lay_out
+from .checks import trusted_constants
 from .memory import End, Region, guarded, plain, read_only
 from .native import Call, Library
 from .results import joined, logits_of, observation_of
@@ -42,8 +42,7 @@ class Engine:
         self.spaces = self._spaces(package, check)
 
     def _spaces(self, package: Package, check: bool) -> list[Workspace]:
-        arrangements = [from_settings(a) for a in self.settings["constants"]]
-        constants = lay_out(arrangements, package.data, int(self.settings["constant_bytes"]))
+        constants = trusted_constants(package)
         elements = {name: math.prod(shape) for name, shape in self.shapes.items()}
         space = partial(Workspace, self.settings, self.native, elements)
         if not check:

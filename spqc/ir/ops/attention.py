@@ -25,6 +25,7 @@ class Attention(Op):
     scale: float = 0.125
     first: Literal["qk", "kv"] = "qk"
     name: ClassVar[str] = "attention"
+    operands: ClassVar[int | None] = 3
 
     @property
     def tokens(self) -> int:

@@ -55,7 +55,19 @@ class Automaton(Spiking):
         self.need(not self.carry or self.identities == 1, "carries its state into n, and has no other rows")
         self.need(extra == len(self.reads), f"names {len(self.reads)} more operands than 3, not {extra}")
         self.need(("gate" in self.reads) == bool(self.rest), "needs `rest` exactly where it reads a gate")
+        self.need(len(self.rest) in (0, self.states), f"rests in {len(self.rest)} states, not {self.states}")
+        self._check_extra(n)
         return Type("spike", 1, n.shape), state
+
+    def _check_extra(self, n: Type) -> None:
+        """Raise GraphError where an optional operand does not meet the sums."""
+        self.need(len(set(self.reads)) == len(self.reads), "names an operand twice")
+        shapes = {"identity": n.shape, "direction": n.shape[:1], "gate": n.shape[:1]}
+        for role in self.reads:
+            self.need(role in shapes, f"knows no operand '{role}'", f"known: {', '.join(shapes)}")
+            found = self.type_of(self.operand(role) or 0)
+            fits = found.is_integer and found.shape == shapes[role]
+            self.need(fits, f"reads as '{role}' integers of shape {list(shapes[role])}, not {found}")
 
     def operand(self, role: str) -> int | None:
         """Return the position of an optional operand."""

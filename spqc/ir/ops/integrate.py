@@ -12,6 +12,8 @@ from ..types import Array, Type
 from .pointwise import per_channel
 from .spiking import Spiking
 
+_WIDEST = 62  # bits that sums on the way may take
+
 
 @dataclass(frozen=True)
 class Integrate(Spiking):
@@ -29,6 +31,7 @@ class Integrate(Spiking):
     rounding: Rounding = "truncate"
     overflow: Overflow = "saturate"
     name: ClassVar[str] = "integrate"
+    operands: ClassVar[int | None] = 2
 
     @property
     def numbers(self) -> Integration:
@@ -49,6 +52,7 @@ class Integrate(Spiking):
         n, state = self.type_of(0), self.type_of(1)
         self.need(n.is_integer, f"integrates integers, not {n}")
         self.need(state == Type("int", state.bits, n.shape), f"keeps signed integers of the shape of {n}, not {state}")
+        self.need(0 <= self.leak_shift <= _WIDEST, f"shifts by 0 to {_WIDEST}, not {self.leak_shift}")
         leaks = 0 <= self.leak <= 1 << self.leak_shift
         self.need(leaks, f"leaks a factor in [0, 1], not {self.leak} of 2^{self.leak_shift}")
         self.need(1 <= self.threshold < 2**31, f"needs a positive threshold below 2^31, not {self.threshold}")
@@ -87,6 +91,8 @@ class CurrentNeuron(Spiking):
         self.need(n.is_integer, f"integrates integers, not {n}")
         wanted = Type("int", self.bits + 1, n.shape), Type("int", self.bits, n.shape)
         self.need((current, voltage) == wanted, f"keeps {wanted[0]} and {wanted[1]}, not {current} and {voltage}")
+        self.need(1 <= self.bits <= _WIDEST, f"keeps 1 to {_WIDEST} bits, not {self.bits}")
+        self.need(0 <= self.leak_shift <= _WIDEST, f"shifts by 0 to {_WIDEST}, not {self.leak_shift}")
         leaks = 0 <= self.current_leak <= 1 << self.leak_shift and 0 <= self.leak <= 1 << self.leak_shift
         self.need(leaks, f"leaks factors in [0, 1], not {self.current_leak} and {self.leak} of 2^{self.leak_shift}")
         self.need(0 <= self.threshold < 2**31, f"needs a threshold in 0..2^31-1, not {self.threshold}")
@@ -107,4 +113,4 @@ class CurrentNeuron(Spiking):
 
 def _fits(product: int, n: Type, shift: int) -> bool:
     """Return whether a product and the shifted input stay within 62 bits."""
-    return product.bit_length() <= 62 and n.bits + max(shift, 0) <= 62
+    return product.bit_length() <= _WIDEST and shift >= -_WIDEST and n.bits + max(shift, 0) <= _WIDEST

@@ -12,7 +12,7 @@ from spqc.locks import no_fork
 
 from ..op import Op, joined_clock
 from ..sides import Sides, canonical, outputs, per_axis
-from ..types import Array, Type
+from ..types import LARGEST_SIZE, Array, Type
 
 Multiply = Literal["product", "shift", "select"]
 
@@ -55,6 +55,7 @@ class Linear(_WeightedSum):
 
     multiply: Multiply = "product"
     name: ClassVar[str] = "linear"
+    operands: ClassVar[int | None] = 2
 
     @property
     def is_wide(self) -> bool:
@@ -109,6 +110,8 @@ class Conv(_WeightedSum):
         )
         kernel, stride, padding = self.sides
         self.need(min(stride) >= 1 and min(padding) >= 0, "needs stride >= 1 and padding >= 0")
+        around = math.prod(side + 2 * pad for side, pad in zip(x.shape[1:], padding, strict=True))
+        self.need(x.shape[0] * around <= LARGEST_SIZE, f"pads {x} to more than {LARGEST_SIZE} elements")
         size = outputs(x.shape[1:], kernel, stride, padding)
         self.need(min(size) >= 1, f"has a kernel larger than its padded input {x}")
         return (self.result((w.shape[0], *size)),)
@@ -135,6 +138,7 @@ class Conv1d(Conv):
     """y[o, i] = sum over c, k of w[o, c, k] x[c, i*stride + k - padding]; outside is 0."""
 
     name: ClassVar[str] = "conv1d"
+    operands: ClassVar[int | None] = 2
     axes: ClassVar[int] = 1
 
 
@@ -143,6 +147,7 @@ class Conv2d(Conv):
     """y[o, i, j] = sum over c, k, l of w[o, c, k, l] x[c, i*stride + k - padding, j*stride + l - padding]; outside is 0."""  # noqa: E501
 
     name: ClassVar[str] = "conv2d"
+    operands: ClassVar[int | None] = 2
     axes: ClassVar[int] = 2
 
 
@@ -151,4 +156,5 @@ class Conv3d(Conv):
     """A convolution over depth, rows and columns, as `conv2d` is over rows and columns."""
 
     name: ClassVar[str] = "conv3d"
+    operands: ClassVar[int | None] = 2
     axes: ClassVar[int] = 3

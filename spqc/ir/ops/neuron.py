@@ -35,6 +35,7 @@ class Neuron(Spiking):
     input_scale: float = 1.0
     middles: tuple[float, ...] = ()
     name: ClassVar[str] = "neuron"
+    operands: ClassVar[int | None] = 2
 
     @property
     def low(self) -> int:

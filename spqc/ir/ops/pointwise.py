@@ -27,6 +27,7 @@ class Affine(Op):
     """
 
     name: ClassVar[str] = "affine"
+    operands: ClassVar[int | None] = 3
 
     def infer(self) -> tuple[Type, ...]:
         n, a, b = (self.type_of(i) for i in range(3))
@@ -50,6 +51,7 @@ class Add(Op):
     """
 
     name: ClassVar[str] = "add"
+    operands: ClassVar[int | None] = 2
 
     @property
     def counts(self) -> bool:
@@ -91,6 +93,7 @@ class Combine(Op):
     """p[c] * n + m[c] * k on integers: two sums weighed against each other. Factors of 32 bits promise a sum of 32."""
 
     name: ClassVar[str] = "combine"
+    operands: ClassVar[int | None] = 4
 
     def infer(self) -> tuple[Type, ...]:
         n, k, p, m = (self.type_of(i) for i in range(4))
@@ -109,6 +112,7 @@ class Bias(Op):
     """n + b[c] on the integer lattice."""
 
     name: ClassVar[str] = "bias"
+    operands: ClassVar[int | None] = 2
 
     def infer(self) -> tuple[Type, ...]:
         n, b = self.type_of(0), self.type_of(1)
@@ -127,6 +131,7 @@ class SpatialMask(Op):
 
     threshold: float = 0.0
     name: ClassVar[str] = "spatial_mask"
+    operands: ClassVar[int | None] = 1
 
     def infer(self) -> tuple[Type, ...]:
         x = self.type_of(0)
@@ -146,6 +151,7 @@ class Gate(Op):
     """x * m[c]: a channel gate of spikes switches whole channels, batch norm's offset included."""
 
     name: ClassVar[str] = "gate"
+    operands: ClassVar[int | None] = 2
 
     def infer(self) -> tuple[Type, ...]:
         x, m = self.type_of(0), self.type_of(1)
@@ -164,6 +170,7 @@ class Greater(Op):
     """1 where n > t[c]."""
 
     name: ClassVar[str] = "greater"
+    operands: ClassVar[int | None] = 2
 
     def infer(self) -> tuple[Type, ...]:
         n, t = self.type_of(0), self.type_of(1)
@@ -181,6 +188,7 @@ class Repeat(Op):
     """A value that is constant in time, once a step: direct coding of a still image."""
 
     name: ClassVar[str] = "repeat"
+    operands: ClassVar[int | None] = 1
 
     def infer(self) -> tuple[Type, ...]:
         x = self.type_of(0)
@@ -196,6 +204,7 @@ class Flatten(Op):
     """CxHxW as one row, channel first."""
 
     name: ClassVar[str] = "flatten"
+    operands: ClassVar[int | None] = 1
 
     def infer(self) -> tuple[Type, ...]:
         x = self.type_of(0)
@@ -211,6 +220,7 @@ class Reshape(Op):
 
     shape: tuple[int, ...] = ()
     name: ClassVar[str] = "reshape"
+    operands: ClassVar[int | None] = 1
 
     def infer(self) -> tuple[Type, ...]:
         x = self.type_of(0)

@@ -70,6 +70,7 @@ class SumPool(Pool):
     """Average pooling that keeps the integer sum; the scale of the result is divided by the window; outside is 0."""
 
     name: ClassVar[str] = "sum_pool"
+    operands: ClassVar[int | None] = 1
 
     def infer(self) -> tuple[Type, ...]:
         x, shape = self.type_of(0), self.pooled()
@@ -88,6 +89,7 @@ class MaxPool(Pool):
     """The largest element of each window (OR, where the elements are spikes); what lies outside never wins."""
 
     name: ClassVar[str] = "max_pool"
+    operands: ClassVar[int | None] = 1
 
     def infer(self) -> tuple[Type, ...]:
         return (replace(self.type_of(0), shape=self.pooled()),)
@@ -101,6 +103,7 @@ class GlobalSum(Op):
     """The sum of each channel over its map: a global average whose divisor moved into the scale."""
 
     name: ClassVar[str] = "global_sum"
+    operands: ClassVar[int | None] = 1
 
     def infer(self) -> tuple[Type, ...]:
         x = self.type_of(0)
