@@ -17,7 +17,7 @@ from spqc.health import tiny_graph
 from spqc.ir import Array
 from spqc.runtime.samples import random_codes
 from spqc.runtime.stress import stress_codes
-from spqc.targets.reference.executor import ReferenceExecutor
+from spqc.targets.reference.executor import ReferenceExecutor, ReferenceStream
 
 Run = Callable[..., Any]
 X = random_codes(tiny_graph(), 5, 0).x
@@ -53,17 +53,21 @@ class Alone(ReferenceExecutor):
         return wrong(super().run(x)) if len(x) == 2 else super().run(x)
 
 
+class WrongStream(ReferenceStream):
+    """Every step is wrong."""
+
+    def step(self, frame: Array) -> Array:
+        return wrong(super().step(frame))
+
+
 class Streams(ReferenceExecutor):
     """Every stream but the first is wrong."""
 
     streams = 0
 
-    def reset(self) -> None:
+    def stream(self, samples: int) -> ReferenceStream:
         self.streams += 1
-        super().reset()
-
-    def step(self, frame: Array) -> Array:
-        return wrong(super().step(frame)) if self.streams > 2 else super().step(frame)
+        return (WrongStream if self.streams > 1 else ReferenceStream)(self.graph, samples)
 
 
 class Traces(ReferenceExecutor):
@@ -102,7 +106,7 @@ def test_each_kind_of_fault_is_found(executor: type, monkeypatch: pytest.MonkeyP
 
 
 def test_the_report_says_how_much_was_run() -> None:
-    ran: dict[str, int] = {"run": 0, "trace": 0, "step": 0}
+    ran: dict[str, int] = {"run": 0, "trace": 0, "stream": 0}
 
     class Counting(ReferenceExecutor):
         def run(self, x: Array) -> Array:
@@ -113,15 +117,15 @@ def test_the_report_says_how_much_was_run() -> None:
             ran["trace"] += len(x)
             return super().trace(x)
 
-        def step(self, frame: Array) -> Array:
-            ran["step"] += len(frame)
-            return super().step(frame)
+        def stream(self, samples: int) -> ReferenceStream:
+            ran["stream"] += samples
+            return super().stream(samples)
 
     artifact = spqc.compile(tiny_graph(), "reference")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("spqc.targets.reference.Reference.open", lambda package: Counting(package.graph))
         report = spqc.verify(tiny_graph(), artifact=artifact, x=X)
-        assert report.equal and report.inferences == ran["run"] + ran["trace"] + ran["step"] // report.steps == 30
+        assert report.equal and report.inferences == sum(ran.values()) == 30
         assert report.orders == 2 and spqc.verify(tiny_graph(), artifact=artifact, x=X[:1]).orders == 1
 
 
