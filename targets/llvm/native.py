@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-import tempfile
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +12,7 @@ import numpy.typing as npt
 from spqc.errors import ArtifactError, InternalError
 
 from .._tir.signature import REGIONS, VIEWS
+from .loading import load
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -101,14 +100,7 @@ class Library:
     """A loaded library; `calls` binds a function of it to what it is called with."""
 
     def __init__(self, code: bytes, threads: int) -> None:
-        with tempfile.NamedTemporaryFile(prefix="spqc-", suffix=".so") as file:
-            Path(file.name).write_bytes(code)
-            try:
-                self._library = ctypes.CDLL(file.name)
-            except OSError as error:
-                raise ArtifactError(
-                    f"the compiled library does not load: {error}", hint="compile it again on this machine"
-                ) from None
+        self._library = load(code)
         self._pool = self._threads() if threads > 1 else None
 
     def calls(self, name: str, calls: Sequence[Call]) -> Calls:
