@@ -34,7 +34,12 @@ def command(
     from spqc import api
 
     path = Path(output or Path(model).with_suffix(".spqc").name)
-    artifact = api.compile(model, target, passes=passes, out=path, dump=dump, calibrate=calibrate, records=records)
+    before = _identity(path)
+    try:
+        artifact = api.compile(model, target, passes=passes, out=path, dump=dump, calibrate=calibrate, records=records)
+    except KeyboardInterrupt:
+        click.echo(f"interrupted: {_kept(path, before, dump)}", err=True)
+        raise
     tuned = artifact.contents.report.get("tuning")
     if tuned is not None:
         whole = tuned["hits"] + tuned["misses"]
@@ -51,3 +56,20 @@ def command(
         shared.print_json("compile", found)
     else:
         print(f"compiled {model} for {artifact.target}: {path}, {found['bytes']:,} bytes")
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Return what tells a file from the one that replaces it; None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns
+
+
+def _kept(path: Path, before: tuple[int, int] | None, dump: str | None) -> str:
+    """Return what an interrupted compilation leaves."""
+    now = _identity(path)
+    state = "was written" if now != before else "is as it was" if now else "was not written"
+    dumps = f"; the dumps in '{dump}' are kept" if dump is not None and Path(dump).is_dir() else ""
+    return f"{path} {state}{dumps}"

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
 import tvm
 
 from spqc.errors import InternalError, Unavailable
+from spqc.temporary import refused, temporary_folder, write_temporary
 
 from .interrupt import interruptible
 
@@ -31,6 +31,9 @@ _SUPERFLUOUS = ["s_tir.CompactBufferAllocation", "s_tir.HoistIfThenElse", "tirx.
 # What C code linked behind the functions provides, where there are several threads.
 _PROVIDED = {b"__TVMBackendParallelLaunch"}
 
+# What a compiler says where a disk refused it.
+_DISK = ("No space left on device", "Disk quota exceeded", "Read-only file system", "File size limit exceeded")
+
 
 def shared_library(functions: Mapping[str, tvm.tirx.PrimFunc], target: tvm.target.Target, behind: str = "") -> bytes:
     """Return the bytes of a library that exports each function as `__tvm_ffi_<name>`; one thread needs no TVM.
@@ -39,13 +42,12 @@ def shared_library(functions: Mapping[str, tvm.tirx.PrimFunc], target: tvm.targe
     """
     with interruptible(), tvm.transform.PassContext(disabled_pass=_SUPERFLUOUS):
         module = tvm.compile(tvm.IRModule(dict(functions)), target=target).mod
-    with tempfile.TemporaryDirectory(prefix="spqc-") as folder:
-        code, stub, library = Path(folder, "code.o"), Path(folder, "stub.c"), Path(folder, "code.so")
-        module.write_to_file(str(code))
-        refuse_runtime(code.read_bytes())
-        stub.write_text(behind + _STUB)
-        _link([str(code), str(stub)], library)
-        return library.read_bytes()
+    with temporary_folder() as folder:
+        code = _object(module, folder)
+        refuse_runtime(code)
+        write_temporary(folder / "code.o", code)
+        write_temporary(folder / "stub.c", (behind + _STUB).encode())
+        return _linked(["code.o", "stub.c"], folder)
 
 
 def refuse_runtime(code: bytes) -> None:
@@ -59,15 +61,33 @@ def refuse_runtime(code: bytes) -> None:
         raise InternalError(f"a kernel needs TVM's runtime: {names}", hint="please report this")
 
 
-def _link(sources: list[str], library: Path) -> None:
-    compiler = os.environ.get("CC", "gcc")
-    options = ["-shared", "-fPIC", "-O2", "-pthread", "-Wl,--build-id=none", "-s", "-o", library.name]
-    command = [compiler, *options, *(Path(s).name for s in sources)]
+def _object(module: tvm.runtime.Module, folder: Path) -> bytes:
+    """Return the object file of a module, through memory: LLVM ends the process where a disk refuses its writes."""
     try:
-        done = subprocess.run(command, cwd=library.parent, capture_output=True, text=True, check=False)
+        descriptor = os.memfd_create("spqc")
+    except (OSError, AttributeError):  # no such system call
+        module.write_to_file(str(folder / "code.o"))
+        return (folder / "code.o").read_bytes()
+    with os.fdopen(descriptor, "rb") as file:
+        module.write_to_file(f"/proc/self/fd/{descriptor}", "o")
+        return file.read()
+
+
+def _linked(sources: list[str], folder: Path) -> bytes:
+    """Return the library that the C compiler makes of files in a folder; what it writes beside goes there too."""
+    compiler = os.environ.get("CC", "gcc")
+    options = ["-shared", "-fPIC", "-O2", "-pthread", "-Wl,--build-id=none", "-s", "-o", "code.so"]
+    environment = {**os.environ, "TMPDIR": str(folder), "LC_ALL": "C"}
+    command = [compiler, *options, *sources]
+    try:
+        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     except OSError as error:
         raise Unavailable(
             f"cannot run the C compiler '{compiler}': {error.strerror}", hint="install gcc, or name another with CC=..."
         ) from None
     if done.returncode != 0:
+        for reason in _DISK:
+            if reason.lower() in done.stderr.lower():
+                raise refused(reason)
         raise InternalError(f"linking failed: {done.stderr.strip()[-500:]}", hint="please report this")
+    return (folder / "code.so").read_bytes()

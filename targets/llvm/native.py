@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import _ctypes
 import ctypes
-import tempfile
 import weakref
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +14,7 @@ import numpy.typing as npt
 from spqc.errors import ArtifactError, InternalError
 
 from .._tir.signature import REGIONS, VIEWS
+from .loading import load
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -114,15 +113,9 @@ class Library:
     """
 
     def __init__(self, code: bytes, threads: int) -> None:
-        with tempfile.NamedTemporaryFile(prefix="spqc-", suffix=".so") as file:
-            Path(file.name).write_bytes(code)
-            try:
-                self._library = ctypes.CDLL(file.name)
-            except OSError as error:
-                raise ArtifactError(
-                    f"the compiled library does not load: {error}", hint="compile it again on this machine"
-                ) from None
+        self._library = load(code)
         stop = getattr(self._library, "spqc_stop", None) if threads > 1 else None
+        self._unload: Any = None
         if threads == 1 or stop is not None:  # threads that cannot be ended need their code
             self._unload = weakref.finalize(self, _unload, self._library._handle, stop)
             self._unload.atexit = False  # threads of the program may still be in a call
@@ -130,7 +123,8 @@ class Library:
 
     def close(self) -> None:
         """Unload the library; no call of it may be under way, or come afterwards."""
-        self._unload()
+        if self._unload is not None:
+            self._unload()
 
     def calls(self, name: str, calls: Sequence[Call]) -> Calls:
         """Return calls of a function: one where there is one thread, else as many as should run at a time."""

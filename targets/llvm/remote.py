@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import socket
 import statistics
-import tempfile
 import time
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 
 from spqc.contracts import Candidate, Tracker
 from spqc.errors import InternalError, Unavailable
+from spqc.temporary import temporary_folder, write_temporary
 
 from .._tir.signature import REGIONS, VIEWS
 from .measure import ROTATION, Bench
@@ -161,10 +160,9 @@ class _Remote:
     def __init__(self, session: Any, bench: Bench) -> None:
         import tvm
 
-        with tempfile.TemporaryDirectory(prefix="spqc-") as folder:
+        with temporary_folder() as folder:
             name = f"spqc-{zlib.crc32(bench.code):x}.so"
-            Path(folder, name).write_bytes(bench.code)
-            session.upload(str(Path(folder, name)))
+            session.upload(str(write_temporary(folder / name, bench.code)))
             self.module = session.load_module(name)
         self.device = session.cpu(0)
         regions = (
