@@ -23,7 +23,7 @@ from spqc.ir import Graph
 from spqc.ir.layout import Layout
 from spqc.ir.program import Program
 from spqc.runtime.given import drawn_layout, given_codes
-from spqc.runtime.observe import layer_of
+from spqc.runtime.observe import input_format, layer_of
 from spqc.runtime.session import Artifact
 from spqc.sources import Model, graph_inputs, inputs_for, read_model
 
@@ -232,7 +232,8 @@ def _measured(subject: _Subject, question: Question) -> tuple[dict[str, LayerAct
     x, description = _inputs(subject, question)
     graph = subject.graph
     drawn = question.x is None or question.from_data
-    codes = given_codes(graph, x, drawn_layout(graph, np.asarray(x)) if drawn else question.layout)
+    layout = drawn_layout(graph, np.asarray(x)) if drawn else question.layout
+    codes = given_codes(graph, input_format(graph), x, layout)
     return activity_of(graph, codes, question.clip_bound), description, len(codes)
 
 

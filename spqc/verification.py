@@ -14,7 +14,7 @@ from spqc.ir import Array
 from spqc.ir.layout import Layout
 from spqc.runtime.compare import Mismatch, Tally, compare
 from spqc.runtime.given import given_codes
-from spqc.runtime.observe import fed, layers, observe_graph
+from spqc.runtime.observe import fed, input_format, layers, observe_graph
 from spqc.runtime.session import Artifact
 from spqc.sources import Model
 
@@ -60,7 +60,7 @@ def verify_model(
     model: Model, artifact: Artifact, x: npt.ArrayLike, description: str, layout: Layout | None = None
 ) -> VerifyReport:
     """Compare framework, interpreter and artifact on inputs [N, T, ...] or [N, ...], or of another layout."""
-    codes = given_codes(model.graph, x, layout)
+    codes = given_codes(model.graph, input_format(model.graph), x, layout)
     chunks = (codes[first : first + _CHUNK] for first in range(0, len(codes), _CHUNK))
     return verify_chunks(model, artifact, chunks, description)
 

@@ -14,6 +14,8 @@ _HINT = "give a numpy array, or a dense tensor on the cpu"
 
 def as_array(array: Any) -> npt.NDArray[np.generic]:
     """Return an array, a tensor of torch or nested lists as a numpy array. Raises InputError for what is none."""
+    if type(array) is np.ndarray:  # nearly always, and often in short calls
+        return array
     try:
         return np.asarray(_settled(array))
     except InputError:

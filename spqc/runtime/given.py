@@ -9,14 +9,16 @@ import numpy.typing as npt
 from spqc.errors import Notice
 from spqc.ir import Array, Graph
 from spqc.ir.foreign_arrays import as_array
+from spqc.ir.inputs import InputFormat
 from spqc.ir.layout import Layout, ambiguity
 
-from .observe import input_format
 
+def given_codes(graph: Graph, form: InputFormat, x: npt.ArrayLike, layout: Layout | None = None) -> Array:
+    """Return codes [N, T, ...] of an array of the layout NT, TN, N or T (see spqc.ir.layout). Raises InputError.
 
-def given_codes(graph: Graph, x: npt.ArrayLike, layout: Layout | None = None) -> Array:
-    """Return codes [N, T, ...] of an array of the layout NT, TN, N or T (see spqc.ir.layout). Raises InputError."""
-    values, form, shape = as_array(x), input_format(graph), graph.inputs[0].type.shape
+    form: the graph's input format, which whoever calls often has at hand.
+    """
+    values, shape = as_array(x), graph.inputs[0].type.shape
     codes = form.to_codes(values, shape, graph.steps, layout)
     said = "" if layout else ambiguity(values.shape, shape, graph.steps, static=form.coding == "direct")
     if said:

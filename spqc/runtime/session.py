@@ -129,7 +129,7 @@ class Artifact:
 
     def codes(self, x: npt.ArrayLike, layout: Layout | None = None) -> Array:
         """Return an input array as integer codes [N, T, ...]."""
-        return given_codes(self.graph, x, layout)
+        return given_codes(self.graph, self.inputs, x, layout)
 
     def feed(self, x: npt.ArrayLike, layout: Layout | None = None) -> Array:
         """Return an input array as the executor takes it: codes [N, T, ...], or one static frame [N, ...]."""

@@ -13,6 +13,7 @@ from spqc.errors import InputError
 from spqc.ir import Graph
 from spqc.ir.layout import Layout
 from spqc.runtime.given import given_codes
+from spqc.runtime.observe import input_format
 
 from .places import rates_path, records_path
 from .rates import read_rates
@@ -42,7 +43,7 @@ def _chances(
     if calibrate is None:
         return {}
     shown = read_array(calibrate) if isinstance(calibrate, str | Path) else calibrate
-    codes = given_codes(graph, shown, layout)
+    codes = given_codes(graph, input_format(graph), shown, layout)
     if len(codes) == 0:
         raise InputError("there are no samples to calibrate with", hint="give inputs [N, T, ...] or [N, ...], N >= 1")
     return measure_chances(graph, codes)
