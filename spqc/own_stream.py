@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import threading
 from collections.abc import Callable
@@ -64,11 +65,13 @@ _here = threading.local()
 
 def caller() -> object:
     """Return what stands for the running task of asyncio, or for the running thread; an object of its own for each."""
-    asyncio = sys.modules.get("asyncio")
-    if asyncio is not None and asyncio._get_running_loop() is not None:
-        task: object = asyncio.current_task()
-        if task is not None:
-            return task
+    if "asyncio" in sys.modules:
+        from asyncio import current_task
+
+        with contextlib.suppress(RuntimeError):  # no loop runs in this thread
+            task = current_task()
+            if task is not None:
+                return task
     if not hasattr(_here, "thread"):
         _here.thread = object()
     return _here.thread
