@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from spqc.errors import ModelError
 
 from . import wrappers
+from .synapse import ChannelNorm
 
 if TYPE_CHECKING:
     from .network import SpikingNetwork
@@ -41,7 +42,7 @@ def check_network(network: SpikingNetwork, where: str) -> None:
     for name, buffer in network.named_buffers():  # also those that no file keeps
         _check_numbers(name, buffer, where)
     for name, module in network.named_modules():
-        if hasattr(module, "eps"):
+        if isinstance(module, ChannelNorm):
             check_epsilon(f"{name}.eps", module.eps, module.variance, where)
 
 

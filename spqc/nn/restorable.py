@@ -36,25 +36,30 @@ def set_epsilons(network: nn.Module, values: Any, where: str) -> None:
 
 
 def check_restorable(network: SpikingNetwork, where: str) -> None:
-    """Raise ModelError for a network that its model's name and configuration do not rebuild: a file holds no more."""
-    rebuilt = dict(models.rebuild(network.model, network.config).named_modules())
-    for name, part in network.named_modules():
-        _check_alike(name or "the network", part, rebuilt.get(name), where)
+    """Raise ModelError for a network that its model's name and configuration do not rebuild: a file holds no more.
+
+    What a caller has added, and no evaluation reads, is neither saved nor refused.
+    """
+    if network.outline:
+        raise ModelError("the network is an outline: nobody drew its weights", where, "create it with models.create")
+    own = dict(network.named_modules())
+    for name, rebuilt in models.rebuild(network.model, network.config).named_modules():
+        _check_alike(name or "the network", own.get(name), rebuilt, where)
 
 
-def _check_alike(name: str, part: nn.Module, rebuilt: nn.Module | None, where: str) -> None:
+def _check_alike(name: str, part: nn.Module | None, rebuilt: nn.Module, where: str) -> None:
     hint = "a checkpoint holds a model's name, its options and its tensors: create the network with these options"
     if type(part) is not type(rebuilt):
-        found = "nothing" if rebuilt is None else type(rebuilt).__name__
-        raise ModelError(f"'{name}' is a {type(part).__name__}; the configuration gives {found}", where, hint)
-    own, other = _plain_values(part), _plain_values(rebuilt)
-    for key, value in own.items():
-        if other.get(key) != value:
-            raise ModelError(f"'{name}.{key}' is {value!r}; the configuration gives {other.get(key)!r}", where, hint)
+        given = type(rebuilt).__name__
+        raise ModelError(f"'{name}' is a {type(part).__name__}; the configuration gives a {given}", where, hint)
+    for key, value in _plain_values(rebuilt).items():
+        own = getattr(part, key, None)
+        if own != value:
+            raise ModelError(f"'{name}.{key}' is {own!r}; the configuration gives {value!r}", where, hint)
 
 
-def _plain_values(part: nn.Module | None) -> dict[str, Any]:
-    """Return what a module holds beside tensors and modules that an evaluation reads."""
+def _plain_values(part: nn.Module) -> dict[str, Any]:
+    """Return what a module holds beside tensors and modules."""
     values = {key: value for key, value in vars(part).items() if key[:1] != "_" and key not in _KEPT_ELSEWHERE}
     return {key: value for key, value in values.items() if isinstance(value, _PLAIN) or _is_options(value)}
 

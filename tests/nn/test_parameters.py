@@ -214,3 +214,23 @@ def test_epsilon_in_files_that_lack_it_or_are_wrong(tmp_path: Path) -> None:
         with pytest.raises(ModelError) as caught:
             checkpoint.load(path)
         assert caught.value.where == str(path)
+
+
+def test_what_a_caller_has_added_is_no_hindrance(tmp_path: Path) -> None:
+    net = small(seed=3)
+    net.best_accuracy, net.normalise = 0.9, torch.nn.LayerNorm(4, elementwise_affine=False)
+    checkpoint.save(net, tmp_path / "net.pt")
+    assert torch.equal(checkpoint.load(tmp_path / "net.pt")(X), net(X))
+    assert spqc.verify(net, "reference", x=X).equal
+
+
+def test_other_steps_and_outlines_are_not_saved(tmp_path: Path) -> None:
+    from dataclasses import replace
+
+    net = small()
+    net.signature = replace(net.signature, steps=8)
+    with pytest.raises(ModelError, match="signature"):
+        checkpoint.save(net, tmp_path / "net.pt")
+    with pytest.raises(ModelError, match="outline"):
+        checkpoint.save(models.outline("digits"), tmp_path / "net.pt")
+    assert not list(tmp_path.iterdir())
