@@ -26,14 +26,12 @@ class GraphFiles:
         self._written: tuple[Path, tuple[tuple[str, int], ...], Graph] | None = None
 
     def write(self, path: Path, module: Graph | Program, head: str = "") -> None:
-        """Write a graph, or the graph that a program was cut from, behind `head`: lines of comments.
+        """Write a graph or a program, and its arrays, behind `head`: lines of comments.
 
         Constants without an array are left out. Raises OutputError.
         """
         graph = module.graph if isinstance(module, Program) else module
-        if isinstance(module, Program):
-            head += _comments(str(module).removesuffix(str(graph)))
-        write_atomic(path, (head + str(graph)).encode())
+        write_atomic(path, (head + str(module)).encode())
         if any(v.name in graph.data for v in graph.constants):
             self._write_arrays(path.with_suffix(".npz"), graph)
 
@@ -55,7 +53,3 @@ def _linked(source: Path, path: Path) -> bool:
         os.link(source, path)
         return True
     return False
-
-
-def _comments(text: str) -> str:
-    return "".join(f"// {line}\n" for line in text.splitlines())

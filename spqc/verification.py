@@ -74,13 +74,14 @@ def verify_chunks(
     the caller has begun with the artifact goes on as if nothing had been: the comparison opens an executor of its own.
     """
     require_same_model(model, artifact)
-    own = Artifact(artifact.contents, artifact.label)
     tally, samples, orders = Tally([*layers(model.graph), "logits"]), 0, 1
-    for codes in chunks:
-        _verify_chunk(model, own, codes, tally, samples)
-        samples, orders = samples + len(codes), max(orders, min(len(codes), _PASSES))
-        if progress is not None:
-            progress(samples)
+    with Artifact(artifact.contents, artifact.label) as own:
+        garbage = type(own.executor).dirty is not Executor.dirty
+        for codes in chunks:
+            _verify_chunk(model, own, codes, tally, samples)
+            samples, orders = samples + len(codes), max(orders, min(len(codes), _PASSES))
+            if progress is not None:
+                progress(samples)
     return VerifyReport(
         not any(tally.mismatched.values()),
         model.source.label,
@@ -93,7 +94,7 @@ def verify_chunks(
         first_mismatch=tally.first,
         inferences=samples * _WAYS * _PASSES,
         orders=orders,
-        dirty_memory=type(own.executor).dirty is not Executor.dirty,
+        dirty_memory=garbage,
     )
 
 

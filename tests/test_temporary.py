@@ -164,7 +164,7 @@ def test_paths_of_memory_are_never_the_same(net: Path) -> None:
 def test_libraries_are_not_taken_for_one_another(tiny: Path) -> None:
     """Descriptors are given again; two artifacts that are alive at a time must stay two."""
     flipped = tiny_graph()
-    flipped.data["@v"][:] *= -1  # type: ignore[index]
+    flipped.data["@v"][:] *= -1
     x = np.random.default_rng(0).integers(0, 2, (4, 2, 4))
     first, second = package.compile(tiny_graph(), "llvm"), package.compile(flipped, "llvm{threads=2}")
     right = [package.compile(graph, "reference").run(x) for graph in (tiny_graph(), flipped)]

@@ -52,6 +52,13 @@ def setting(*path: str | int, value: object) -> Callable[[Files, dict[str, Any]]
     return change
 
 
+def without(key: str) -> Callable[[Files, dict[str, Any]], None]:
+    def change(_: Files, manifest: dict[str, Any]) -> None:
+        del manifest["settings"][key]
+
+    return change
+
+
 def leaves(value: Any, path: tuple[str | int, ...] = ()) -> list[tuple[tuple[str | int, ...], object]]:
     """Return every value of the settings that is no list or object, with its path."""
     if isinstance(value, dict):
@@ -111,14 +118,13 @@ def test_every_setting_is_checked(artifact: Path, tmp_path: Path) -> None:
     """Each value of the settings, replaced by others of its kind and of other kinds."""
     settings = json.loads(parts(artifact)["manifest.json"])["settings"]
     for path, value in leaves(settings):
-        for other in (value + 1 if isinstance(value, int) else f"{value}!", None, [], {}):
-            if other == value:
-                continue
+        others: list[object] = [value + 1 if isinstance(value, int) else f"{value}!", None, [], {}]
+        for other in (other for other in others if other != value):
             edited = rewritten(artifact, tmp_path / "edited.spqc", setting(*path, value=other))
             with pytest.raises(ArtifactError):
                 spqc.load(edited).executor  # noqa: B018
     for key in settings:
-        edited = rewritten(artifact, tmp_path / "edited.spqc", lambda _, m, key=key: m["settings"].pop(key) and None)
+        edited = rewritten(artifact, tmp_path / "edited.spqc", without(key))
         with pytest.raises(ArtifactError):
             spqc.load(edited).executor  # noqa: B018
 

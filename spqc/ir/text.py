@@ -38,7 +38,10 @@ def print_graph(graph: Graph) -> str:
 
 
 def parse_graph(text: str, data: Mapping[str, Array] | None = None, path: str = "<text>") -> Graph:
-    """Read a graph from its text; GraphError names the line. `data` are the arrays of its constants."""
+    """Read a graph from its text; GraphError names the line. `data` are the arrays of its constants.
+
+    The text of a program is read as the graph that it was cut from.
+    """
     reader = _Reader()
     for number, line in enumerate(text.splitlines(), 1):
         code, _, origin = line.partition(_ORIGIN) if not line.lstrip().startswith("//") else ("", "", "")
@@ -60,6 +63,7 @@ def parse_graph(text: str, data: Mapping[str, Array] | None = None, path: str = 
 class _Reader:
     head: tuple[str, int] | None = None
     closed: bool = False
+    program: bool = False
     known: dict[str, Value] = field(default_factory=dict)
     inputs: list[Value] = field(default_factory=list)
     constants: list[Value] = field(default_factory=list)
@@ -70,7 +74,7 @@ class _Reader:
     notes: list[tuple[str, str]] = field(default_factory=list)
 
     def read(self, line: str, origin: str) -> None:
-        if not line:
+        if not line or self._in_program(line):
             return
         if self.closed:
             raise GraphError("there is text after the graph")
@@ -93,6 +97,14 @@ class _Reader:
             self.outputs = [self._known(name) for name in line[7:].split(", ")]
         else:
             self._operator(line, origin)
+
+    def _in_program(self, line: str) -> bool:
+        """Return whether a line belongs to the kernels and buffers before a program's graph, from which they follow."""
+        if self.head is None and line.startswith("program ") and not self.program:
+            self.program = True
+            return True
+        inside, self.program = self.program, self.program and line != "}"
+        return inside
 
     def graph(self, data: Mapping[str, Array]) -> Graph:
         if self.head is None:

@@ -15,9 +15,9 @@ _HINT = "save networks with spqc.nn.checkpoint.save, or with `spqc train`"
 
 
 def check_container(content: bytes, where: str) -> None:
-    """Raise ModelError for a file that is no zip, is damaged, or declares more bytes than it has."""
+    """Raise ModelError for a zip that is damaged, or declares more bytes than it has; what is no zip declares none."""
     if content[:2] != b"PK":
-        raise ModelError("the file is not an spqc checkpoint", where=where, hint=_HINT)
+        return
     try:
         declared = sum(Zip(content).sizes.values())
     except BadZip as error:

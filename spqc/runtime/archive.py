@@ -67,6 +67,12 @@ class Archive:
             ) from None
 
 
+def read_archive(path: Path) -> dict[str, bytes]:
+    """Return every part of a file by name, whatever it is for; ArtifactError for a file that is no archive."""
+    archive = Archive(path)
+    return {name: archive.read(name, LARGEST_BYTES) for name in archive.sizes}
+
+
 def _read(path: Path) -> bytes:
     try:
         with path.open("rb") as file:

@@ -60,7 +60,7 @@ def damage_text(random: Random, content: bytes) -> bytes:
         token = pick(random, tokens)
         other = pick(random, _NUMBERS).encode() if random.random() < 0.6 else pick(random, tokens)[0]
         if random.random() < 0.2:  # everywhere: what agrees still agrees
-            content = re.sub(rb"\b" + re.escape(token[0]) + rb"\b", lambda _, other=other: other, content)
+            content = re.sub(rb"\b" + re.escape(token[0]) + rb"\b", other.replace(b"\\", b""), content)
         else:
             content = content[: token.start()] + other + content[token.end() :]
     return content

@@ -19,7 +19,7 @@ from spqc.ir import Graph, parse_graph
 
 from .mutations import Random, damage_artifact, damage_bytes, damage_text, damage_zip
 
-_BUG = 70
+_NO_BUGS = (0, 1, 2, 3)  # exit codes
 _MOST_STEPS = 64  # of an edited text that is also run: more is slow, and no fault
 _MAPS = """graph maps(%x: uint5<2x6x6>) steps=3 {
   note input_encoding = "digits"
@@ -32,7 +32,7 @@ _MAPS = """graph maps(%x: uint5<2x6x6>) steps=3 {
   %0: int32<4x6x6> = conv2d %x, @w {padding=1}  // features.0 (SpikingConv2d)
   %1: spike<4x6x6>, %2: ternary<4x6x6> = automaton %0, $s, @theta  // features.0 (SpikingConv2d)
   %3: spike<4x3x3> = max_pool %1  // features.1 (MaxPool)
-  %4: uint4<4> = global_sum %3  // features.2 (GlobalPool)
+  %4: uint4<4>*0.1111111111111111 = global_sum %3  // features.2 (GlobalPool)
   %5: int32<3>*0.1111111111111111 = linear %4, @v  // features.3 (SpikingLinear)
   %6: int32<3>*0.1111111111111111 = bias %5, @b  // features.3 (SpikingLinear)
   %7: spike<3>, %8: int12<3> = integrate %6, $m {leak=3, leak_shift=2, threshold=9}  // features.3 (SpikingLinear)
@@ -48,13 +48,13 @@ _MAPS = """graph maps(%x: uint5<2x6x6>) steps=3 {
 class Subject:
     """One kind of file: its suffix, the intact bytes, how they are damaged, and the commands that then read them.
 
-    `run` returns what is wrong, or "".
+    `run` returns what is wrong, or ""; of the `intact` file also any error is wrong.
     """
 
     suffix: str
     intact: bytes
     damage: Callable[[Random, bytes], bytes]
-    run: Callable[[Path], str]
+    run: Callable[[Path, bool], str]
 
 
 def called(*arguments: str | Path) -> tuple[int, str]:
@@ -65,11 +65,11 @@ def called(*arguments: str | Path) -> tuple[int, str]:
     return code, err.getvalue()
 
 
-def bugs(*commands: tuple[str | Path, ...]) -> str:
-    """Return the first command that ended in a bug, or in an error without a place to look."""
+def bugs(intact: bool, *commands: tuple[str | Path, ...]) -> str:
+    """Return the first command that ended in a bug; of an intact file, the first that ended in any error."""
     for command in commands:
         code, err = called(*command)
-        if code == _BUG or code not in (0, 1, 2, 3):
+        if code not in ((0,) if intact else _NO_BUGS):
             return f"spqc {' '.join(map(str, command))}: exit {code}: {err.strip()}"
     return ""
 
@@ -97,9 +97,9 @@ def artifact(folder: Path, target: str) -> Subject:
     np.save(inputs, x)
     right = made.run(x)
 
-    def run(path: Path) -> str:
+    def run(path: Path, intact: bool) -> str:
         result.unlink(missing_ok=True)
-        found = bugs(("inspect", path), ("run", path, "--input", inputs, "--output", result))
+        found = bugs(intact, ("inspect", path), ("run", path, "--input", inputs, "--output", result))
         if not found and target != "reference" and result.exists() and not np.array_equal(np.load(result), right):
             return "the logits are wrong"
         return found
@@ -111,11 +111,11 @@ def text(folder: Path) -> Subject:
     """Texts of graphs, their arrays intact."""
     write_arrays(folder / "current.tg", maps_graph())
 
-    def run(path: Path) -> str:
+    def run(path: Path, intact: bool) -> str:
         steps = re.search(rb"steps=([0-9]+)", path.read_bytes())
         if steps and len(steps[1]) < 10 and int(steps[1]) > _MOST_STEPS:
-            return bugs(("inspect", path))
-        return bugs(("inspect", path), ("verify", path, "--target", "reference", "--samples", "1"))
+            return bugs(intact, ("inspect", path))
+        return bugs(intact, ("inspect", path), ("verify", path, "--target", "reference", "--samples", "1"))
 
     return Subject(".tg", (folder / "current.tg").read_bytes(), damage_graph, run)
 
@@ -128,8 +128,8 @@ def arrays(folder: Path) -> Subject:
     """Arrays beside an intact text of a graph."""
     write_arrays(folder / "current.tg", maps_graph())
 
-    def run(path: Path) -> str:
-        return bugs(("opt", path.with_suffix(".tg"), "--passes", "remove-dead"))
+    def run(path: Path, intact: bool) -> str:
+        return bugs(intact, ("opt", path.with_suffix(".tg"), "--passes", "remove-dead"))
 
     return Subject(".npz", (folder / "current.npz").read_bytes(), damage_zip, run)
 
@@ -139,8 +139,8 @@ def inputs(folder: Path) -> Subject:
     spqc.compile(tiny_graph(), "reference", out=folder / "net.spqc")
     np.save(folder / "x.npy", np.zeros((3, 2, 4), np.uint8))
 
-    def run(path: Path) -> str:
-        return bugs(("run", folder / "net.spqc", "--input", path))
+    def run(path: Path, intact: bool) -> str:
+        return bugs(intact, ("run", folder / "net.spqc", "--input", path))
 
     return Subject(".npy", (folder / "x.npy").read_bytes(), damage_graph, run)
 
@@ -152,8 +152,8 @@ def checkpoint(folder: Path) -> Subject:
     made = models.create("digits", width=4, steps=2)
     checkpoint.save(made, folder / "intact.pt")
 
-    def run(path: Path) -> str:
-        return bugs(("inspect", path))
+    def run(path: Path, intact: bool) -> str:
+        return bugs(intact, ("inspect", path))
 
     return Subject(".pt", (folder / "intact.pt").read_bytes(), damage_zip, run)
 

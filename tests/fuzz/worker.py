@@ -32,7 +32,7 @@ def main() -> None:
     subject = SUBJECTS[name](folder)
     path = folder / f"current{subject.suffix}"
     path.write_bytes(subject.intact)
-    found = subject.run(path)
+    found = subject.run(path, True)
     if found:
         raise SystemExit(f"the intact file is refused: {found}")
     limit_memory()
@@ -41,7 +41,7 @@ def main() -> None:
         damaged = subject.damage(np.random.default_rng([seed, sum(name.encode()), index]), subject.intact)
         path.write_bytes(damaged)
         print(json.dumps({"index": index}), flush=True)
-        found = subject.run(path)
+        found = subject.run(path, False)
         if found:
             print(json.dumps({"index": index, "finding": found}), flush=True)
             sys.stdin.readline()  # the file stays as it is until it was kept
