@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from spqc.analysis_subject import LOWERED_WEIGHTS, Subject, subject_of
 from spqc.compiler import lowered, optimised
 from spqc.cost.account import Account, account_of, main_sum
 from spqc.cost.activity import LayerActivity, activity_of
@@ -18,17 +17,15 @@ from spqc.cost.energy import Energy, bit_level, eq31, syops
 from spqc.cost.memory import MemoryForm, memory_forms
 from spqc.cost.operations import LayerOperations, implied_channel_sparsity, operations_of, total_of
 from spqc.cost.total import total_activity
-from spqc.errors import GraphError, ModelError, Notice, UsageError
+from spqc.errors import GraphError, ModelError, UsageError
 from spqc.ir import Graph
 from spqc.ir.layout import Layout
 from spqc.ir.program import Program
 from spqc.runtime.given import drawn_layout, given_codes
 from spqc.runtime.observe import input_format, layer_of
-from spqc.runtime.session import Artifact
-from spqc.sources import Model, graph_inputs, inputs_for, read_model
+from spqc.sources import graph_inputs, inputs_for
 
-_SAMPLES, _BUDGET_MACS, _LOWERED_WEIGHTS = 16, 4e9, 3e7
-_OWN_OPTIONS = "a file has its own options: --set is for a model's name"
+_SAMPLES, _BUDGET_MACS = 16, 4e9
 
 
 @dataclass(frozen=True)
@@ -131,7 +128,8 @@ def analyze_model(
 ) -> Analysis:
     """Return the analysis of a model's name (with its options `settings`), a path, a live network or an artifact."""
     question = question or Question()
-    subject = _subject(model, dict(settings or {}), question)
+    runs = question.x is not None or question.samples is not None
+    subject = subject_of(model, dict(settings or {}), runs=runs, lower=question.program)
     graph, account = subject.graph, account_of(subject.graph)
     if not account.layers:
         raise ModelError("there is no layer with weights or neurons to account for", subject.label)
@@ -164,68 +162,7 @@ def analyze_model(
     )
 
 
-@dataclass(frozen=True)
-class _Subject:
-    """What is analysed: `fresh` weights were drawn and never trained."""
-
-    kind: str
-    label: str
-    graph: Graph
-    model: Model | None = None
-    artifact: Artifact | None = None
-
-    @property
-    def fresh(self) -> bool:
-        return self.kind == "name"
-
-
-def _subject(model: Any, settings: dict[str, Any], question: Question) -> _Subject:
-    if isinstance(model, str) and is_name(model):
-        read = _created(model, settings, question)
-        return _Subject("name", model, read.graph, read)
-    if settings:
-        require_name(model)
-    if isinstance(model, Artifact) or (isinstance(model, str | Path) and Path(model).suffix == ".spqc"):
-        artifact = model if isinstance(model, Artifact) else Artifact.load(model)
-        return _Subject("artifact", artifact.label, artifact.graph, None, artifact)
-    read = read_model(model)
-    return _Subject("model", read.source.label, read.graph, read)
-
-
-def require_name(model: Any) -> str:
-    """Return the model's name; UsageError for what has options of its own."""
-    if isinstance(model, str) and is_name(model):
-        return model
-    raise UsageError(_OWN_OPTIONS, str(model), "`spqc list models` names the models that take some")
-
-
-def is_name(text: str) -> bool:
-    """Return whether a text names a model rather than a file."""
-    return "/" not in text and not Path(text).suffix and not Path(text).exists()
-
-
-def _created(name: str, settings: dict[str, Any], question: Question) -> Model:
-    """Return a named network: drawn and calibrated to be run, drawn to be lowered, else only its outline."""
-    try:
-        from spqc.nn import models
-    except ImportError as error:
-        raise UsageError(f"models need {error.name}", hint="pip install 'spqc[torch]'") from None
-    outline = _fresh(models.outline(name, **settings))
-    few = account_of(outline.graph).weights <= _LOWERED_WEIGHTS
-    runs = question.x is not None or question.samples is not None
-    if runs or (few if question.program is None else question.program):
-        return _fresh(models.create(name, **settings, calibrate=runs))
-    return outline
-
-
-def _fresh(network: Any) -> Model:
-    """Return a drawn network read without notices: nobody chose its numbers."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", Notice)
-        return read_model(network)
-
-
-def _measured(subject: _Subject, question: Question) -> tuple[dict[str, LayerActivity], str, int]:
+def _measured(subject: Subject, question: Question) -> tuple[dict[str, LayerActivity], str, int]:
     """Return what the network did, on what, and on how many samples."""
     if question.x is None and question.samples is None and subject.fresh:
         return {}, "none", 0
@@ -237,7 +174,7 @@ def _measured(subject: _Subject, question: Question) -> tuple[dict[str, LayerAct
     return activity_of(graph, codes, question.clip_bound), description, len(codes)
 
 
-def _inputs(subject: _Subject, question: Question) -> tuple[npt.ArrayLike, str]:
+def _inputs(subject: Subject, question: Question) -> tuple[npt.ArrayLike, str]:
     if question.x is not None:
         return question.x, question.description
     samples = question.samples or _affordable(subject.graph)
@@ -255,13 +192,13 @@ def _affordable(graph: Graph) -> int:
     return int(max(1, min(_SAMPLES, _BUDGET_MACS // max(1, account_of(graph).macs))))
 
 
-def _program(subject: _Subject, question: Question) -> tuple[ProgramMemory | None, dict[str, int], str]:
+def _program(subject: Subject, question: Question) -> tuple[ProgramMemory | None, dict[str, int], str]:
     """Return the memory of the program for a CPU and the widths of its accumulators, or why there is none."""
     if question.program is False:
         return None, {}, ""
     if subject.artifact is not None and not subject.artifact.target.startswith("llvm"):
         return None, {}, f"the artifact is for target '{subject.artifact.target}'"
-    if question.program is None and subject.fresh and account_of(subject.graph).weights > _LOWERED_WEIGHTS:
+    if question.program is None and subject.fresh and account_of(subject.graph).weights > LOWERED_WEIGHTS:
         return None, {}, "a fresh network this large is lowered only if --program asks for it"
     try:
         graph = subject.graph if subject.artifact is not None else optimised(subject.model)
@@ -274,7 +211,7 @@ def _program(subject: _Subject, question: Question) -> tuple[ProgramMemory | Non
     return ProgramMemory(-(-weights // 8), run, step, -(-states // 8)), accumulator_widths(graph), ""
 
 
-def _strategies(subject: _Subject) -> dict[str, str]:
+def _strategies(subject: Subject) -> dict[str, str]:
     """Return how an artifact's kernels sum, by layer; nothing where its target does not say."""
     report = subject.artifact.contents.report.get("kernels", {}) if subject.artifact is not None else {}
     return {str(kernel["layer"]): str(kernel["strategy"]) for kernel in report.get("run", ())}
@@ -289,7 +226,7 @@ def accumulator_widths(graph: Graph) -> dict[str, int]:
     return {name: op.out.type.bits for name, op in sums.items() if op is not None}
 
 
-def _notes(subject: _Subject, activity: Mapping[str, LayerActivity], refusal: str) -> list[str]:
+def _notes(subject: Subject, activity: Mapping[str, LayerActivity], refusal: str) -> list[str]:
     """Return what a reader must know about the figures."""
     found = []
     if subject.fresh and not activity:

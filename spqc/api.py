@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from spqc import pipeline, registry
-from spqc.analysis import Analysis, Question, analyze_model, require_name
+from spqc.analysis import Analysis, Question, analyze_model
+from spqc.analysis_subject import require_name
 from spqc.arrays import class_labels, read_array
 from spqc.benchmark import BenchReport, measure_artifact
 from spqc.catalogue import Entry, entries

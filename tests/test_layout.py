@@ -13,10 +13,11 @@ import pytest
 
 import spqc
 from spqc import api
+from spqc.cli import shared
 from spqc.errors import InputError, Notice, UsageError
 from spqc.health import tiny_graph
 from spqc.ir import Graph, parse_graph
-from spqc.ir.layout import ambiguity, arranged
+from spqc.ir.layout import LAYOUTS, ambiguity, arranged
 
 Run = Callable[..., Any]
 STEPS, SHAPE = 2, (4,)
@@ -127,6 +128,10 @@ def test_no_samples_in_any_layout() -> None:
     for shape, layout in (((0, STEPS, *SHAPE), None), ((STEPS, 0, *SHAPE), "TN"), ((0, *SHAPE), "N")):
         with pytest.raises(InputError, match="no samples"):
             arranged(np.zeros(shape), SHAPE, STEPS, layout)  # type: ignore[arg-type]
+
+
+def test_the_command_line_knows_the_same_layouts() -> None:
+    assert shared.LAYOUTS == LAYOUTS
 
 
 def test_from_the_command_line(spqc: Run, tiny: Path) -> None:

@@ -33,7 +33,8 @@ def artifact(request: pytest.FixtureRequest) -> Artifact:
 
 def libraries() -> list[str]:
     """Return the mapped pieces of compiled libraries."""
-    return [line for line in Path("/proc/self/maps").read_text().splitlines() if "/spqc-" in line]
+    lines = Path("/proc/self/maps").read_text().splitlines()
+    return [line for line in lines if "memfd:spqc" in line or "/spqc-" in line]
 
 
 def resident_mb() -> float:
@@ -88,8 +89,7 @@ def test_memory_of_few_batch_sizes_is_kept() -> None:
     for samples in (*range(1, 40), 2000):
         wanted = artifact.run(inputs(samples))
         np.testing.assert_array_equal(artifact.run(inputs(samples)), wanted)
-    (space,) = artifact.executor.engine.spaces
-    assert len(space._bound) == _KEPT
+    assert [len(space._bound) for space in artifact.executor.engine.spaces] in ([_KEPT], [_KEPT, _KEPT])
 
 
 ENTRIES: dict[str, Callable[[Artifact, Any], object]] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 import spqc
 from spqc.errors import ModelError
+from spqc.runtime.session import Artifact
 
 torch = pytest.importorskip("torch")
 
@@ -143,7 +145,8 @@ def test_what_cannot_be_exact_is_refused(options: dict[str, Any], reason: str) -
 
 def test_a_broken_artifact_is_caught() -> None:
     """The comparison can fail: an artifact of other weights is told apart, with the first place named."""
-    net, other = network(1), network(2)
-    report = spqc.verify(net, artifact=spqc.compile(other), samples=2)
+    net, other = network(1), spqc.compile(network(2)).contents
+    broken = replace(other, source=spqc.compile(net).contents.source)
+    report = spqc.verify(net, artifact=Artifact(broken), samples=2)
     assert not report.equal and report.mismatched_spikes > 0
     assert report.first_mismatch is not None

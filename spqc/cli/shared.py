@@ -6,7 +6,8 @@ from typing import Any
 
 import click
 
-from spqc.ir.layout import LAYOUTS
+LAYOUTS = ("NT", "TN", "N", "T")
+"""As spqc.ir.layout has them, which would load numpy before a word is printed."""
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 target = click.option(

@@ -57,20 +57,8 @@ class Constants:
         out = -(-g.output.channels // lanes) * lanes
         count = out * channels * g.kernel[0] * g.kernel[1]
         form = "shifts" if shifts else "weight"
-        return self.place(
-            g.weight.name,
-            form,
-            dtype,
-            count,
-            kernel=g.kernel,
-            channels=g.input.channels,
-            padded_channels=channels,
-            groups=g.groups,
-            group=group,
-            lanes=lanes,
-            part=part,
-            parts=parts,
-        )
+        shape = {"kernel": g.kernel, "channels": g.input.channels, "padded_channels": channels, "groups": g.groups}
+        return self.place(g.weight.name, form, dtype, count, **shape, group=group, lanes=lanes, part=part, parts=parts)
 
     def kept_rows(self, g: WeightedSum, group: int, outputs: int) -> float:
         """Return the share of rows (`outputs` outputs, `group` channels, one place of the window) that are not zero."""
