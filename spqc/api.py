@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from spqc import pipeline, registry
 from spqc.analysis import Analysis, Question, analyze_model
 from spqc.analysis_subject import require_name
-from spqc.arrays import class_labels, read_array
+from spqc.arrays import read_array, save_array
 from spqc.benchmark import BenchReport, measure_artifact
 from spqc.catalogue import Entry, entries
+from spqc.classification import RunReport, classified
 from spqc.compiler import compile_model
 from spqc.contracts import Target
 from spqc.errors import UsageError
-from spqc.files import write_atomic
 from spqc.health import Diagnosis, diagnose
 from spqc.inspection import Inspection, inspect_path
 from spqc.ir import Array, parse_graph
@@ -83,24 +80,6 @@ def run(artifact: Artifact | str | Path, x: npt.ArrayLike, layout: Layout | None
     return _opened(artifact).run(x, layout)
 
 
-@dataclass(frozen=True)
-class RunReport:
-    """Logits [N, T, classes], the class of each sample, and how many were right where labels were given."""
-
-    target: str
-    inputs: str
-    samples: int
-    steps: int
-    classes: int
-    predictions: list[int]
-    correct: int | None
-    logits: Logits = field(repr=False)
-
-    @property
-    def accuracy(self) -> float | None:
-        return None if self.correct is None else self.correct / self.samples
-
-
 def classify(
     artifact: Artifact | str | Path,
     x: npt.ArrayLike,
@@ -114,22 +93,7 @@ def classify(
     labels: the right class of each sample; labels_from: the number of the first class, in labels and predictions.
     Raises InputError for labels that are none of the network's classes.
     """
-    opened = _opened(artifact)
-    integers = opened.executor.run(opened.feed(x, layout))
-    samples, steps, classes = integers.shape
-    decided = integers.sum(axis=1).argmax(axis=1)
-    right = None if labels is None else class_labels(labels, samples, classes, labels_from)
-    correct = None if right is None else int((decided == right).sum())
-    predictions = decided + labels_from
-    logits = opened.to_logits(integers)
-    return RunReport(opened.target, inputs, samples, steps, classes, predictions.tolist(), correct, logits)
-
-
-def save_array(path: str | Path, array: npt.ArrayLike) -> None:
-    """Write an array as .npy in one step; OutputError when the disk refuses."""
-    buffer = io.BytesIO()
-    np.lib.format.write_array(buffer, np.asarray(array), allow_pickle=False)
-    write_atomic(Path(path), buffer.getvalue())
+    return classified(_opened(artifact), x, labels, inputs, layout, labels_from)
 
 
 def verify(

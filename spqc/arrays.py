@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from spqc.errors import InputError
+from spqc.files import write_atomic
 from spqc.ir import Array
 from spqc.ir.foreign_arrays import as_array
 
@@ -86,3 +87,10 @@ def parse_array(file: BinaryIO, size: int) -> Array:
         raise BadArray("it is cut off")
     array: Array = np.frombuffer(content, dtype) if needed else np.zeros(math.prod(shape), dtype)
     return array.reshape(shape[::-1]).T if by_columns else array.reshape(shape)
+
+
+def save_array(path: str | Path, array: npt.ArrayLike) -> None:
+    """Write an array as .npy in one step; OutputError when the disk refuses."""
+    buffer = io.BytesIO()
+    np.lib.format.write_array(buffer, np.asarray(array), allow_pickle=False)
+    write_atomic(Path(path), buffer.getvalue())

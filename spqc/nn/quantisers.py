@@ -13,58 +13,16 @@ from spqc.errors import ModelError, UsageError
 from spqc.ir import grids
 
 from . import lattices
+from .quantiser import Quantiser, short_scale
 from .surrogates import Straight
 
 GRIDS = ("pot", "apot", "uniform", "twn", "mint", "float")
 FLOAT_BITS = 32
-_SCALE_BITS = 16
 _LEAST_ALPHA = 2.0**-16
 _TWN_CUT = 0.05
 _START_SAMPLES = 1 << 16
 _FORMAT = re.compile(r"q\d{1,2}\.\d{1,2}(-\w+)?")
 _SAWB: dict[int, tuple[float, float]] = {4: (0.077, 1.013), 8: (0.027, 1.114)}
-
-
-class Quantiser(nn.Module):
-    """Base of the quantisers: `forward` serves training, `integers` serves evaluation and the compiler."""
-
-    encoding = "int"
-
-    def __init__(self, bits: int) -> None:
-        super().__init__()
-        self.bits = bits
-
-    @property
-    def stored_bits(self) -> int:
-        """Return the bits of one stored weight."""
-        return self.bits
-
-    @property
-    def is_float(self) -> bool:
-        """Return whether weights stay floats, so that no integer program exists."""
-        return False
-
-    def start(self, weight: Tensor) -> None:
-        """Set learned parameters from the initial weights."""
-
-    def lattice(self, weight: Tensor) -> tuple[Tensor, Tensor]:
-        """Return (integers as floats, scale as a 0-dim tensor) of a weight tensor."""
-        raise NotImplementedError
-
-    def forward(self, weight: Tensor) -> Tensor:
-        """Return the quantised weight, equal to integers * scale; the gradient passes straight through."""
-        integers, scale = self.lattice(weight.detach())
-        return cast(Tensor, Straight.apply(weight, integers * scale))  # type: ignore[no-untyped-call]
-
-    def scale(self, weight: Tensor) -> Tensor:
-        """Return the real value of one unit of the integers; differentiable where it is learned."""
-        return self.lattice(weight.detach())[1]
-
-    def integers(self, weight: Tensor) -> tuple[Tensor, float]:
-        """Return (int64 integers, scale); integers * scale are exactly the weights of `forward`."""
-        with torch.no_grad():
-            integers, scale = self.lattice(weight)
-        return integers.to(torch.int64), float(scale)
 
 
 class FloatWeights(Quantiser):
@@ -97,7 +55,7 @@ class Uniform(Quantiser):
         self.steps = 2 ** (bits - 1) - 1
 
     def lattice(self, weight: Tensor) -> tuple[Tensor, Tensor]:
-        integers, scale = self._rounded(weight, _short_scale(self._range(weight) / self.steps))
+        integers, scale = self._rounded(weight, short_scale(self._range(weight) / self.steps))
         unit = lattices.unit_of(weight, self.steps) if self.rule == "max" else None
         if unit is None or torch.equal(integers * scale, weight):
             return integers, scale
@@ -135,7 +93,7 @@ class TernaryWeights(Quantiser):
         magnitude = weight.abs()
         kept = magnitude > _TWN_CUT * magnitude.max()
         mean = float(magnitude.double()[kept].mean()) if bool(kept.any()) else 0.0
-        return torch.sign(weight) * kept, _short_scale(mean)
+        return torch.sign(weight) * kept, short_scale(mean)
 
 
 class Mint(Quantiser):
@@ -152,7 +110,7 @@ class Mint(Quantiser):
 
     def scale(self, weight: Tensor) -> Tensor:
         exact = self.beta.clamp(min=_LEAST_ALPHA) / self.steps
-        return cast(Tensor, Straight.apply(exact, _short_scale(float(exact.detach())).to(exact)))  # type: ignore[no-untyped-call]
+        return cast(Tensor, Straight.apply(exact, short_scale(float(exact.detach())).to(exact)))  # type: ignore[no-untyped-call]
 
     def lattice(self, weight: Tensor) -> tuple[Tensor, Tensor]:
         scale = self.scale(weight)
@@ -297,11 +255,3 @@ def _ternary(bits: int) -> Quantiser:
     if bits != 2:
         raise UsageError(f"the twn grid has 2 bits, not {bits}")
     return TernaryWeights(2)
-
-
-def _short_scale(value: float) -> Tensor:
-    """Return a positive float32 scale of 16 significant bits, so that integer * scale never rounds; else 1."""
-    if not 0.0 < value < math.inf:
-        return torch.tensor(1.0)
-    mantissa, exponent = math.frexp(value)
-    return torch.tensor(math.ldexp(round(mantissa * 2**_SCALE_BITS), exponent - _SCALE_BITS))
