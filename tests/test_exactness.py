@@ -151,9 +151,18 @@ def test_degenerate_maps_are_exact(name: str) -> None:
     degenerate(name, "host", 0, 1)
 
 
+NEEDS_512_BITS = ("bits", "planar", "slices")
+NEEDS_PERMUTES = ("lookup",)
+LEVELS = [
+    (name, cpu)
+    for name in NAMES
+    for cpu in CPUS
+    if cpu == "host" or (name not in NEEDS_512_BITS and (cpu != "x86-64" or name not in NEEDS_PERMUTES))
+]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(1, 5))
-@pytest.mark.parametrize("cpu", CPUS)
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(("name", "cpu"), LEVELS)
 def test_many_degenerate_maps_are_exact(name: str, cpu: str, seed: int) -> None:
     degenerate(name, cpu, seed, 1 + seed % 3)
