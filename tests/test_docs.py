@@ -30,6 +30,8 @@ BY_HAND = {
     "make demo": "runs the commands of the tour",
     "make test": "runs this test",
     "make test-slow": "runs this test",
+    "make stress": "takes an hour",
+    "make fuzz": "takes ten minutes, and is a step of its own for one",
     "make lint": "is a step of its own before every merge",
     "make ablations": "trains for half an hour",
     "make bench-cpu": "takes an hour",

@@ -46,8 +46,8 @@ def threads() -> int:
 
 
 @needs_linux
-@pytest.mark.parametrize("target", ["llvm", "llvm{threads=3}"])
-@pytest.mark.parametrize("close", [True, False], ids=["closed", "dropped"])
+@pytest.mark.parametrize("target", ["llvm", pytest.param("llvm{threads=3}", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("close", [True, pytest.param(False, marks=pytest.mark.slow)], ids=["closed", "dropped"])
 def test_loads_leave_nothing_behind(target: str, close: bool, tmp_path: Path) -> None:
     Artifact(contents(target)).save(tmp_path / "net.spqc")
     x = inputs(4)

@@ -21,7 +21,7 @@ from spqc.errors import InternalError
 pytest.importorskip("tvm")
 
 from spqc.targets.llvm.executor import NativeExecutor
-from spqc.targets.llvm.memory import guarded, read_only
+from spqc.targets.llvm.memory import Garbage, guarded, read_only
 from spqc.targets.llvm.native import Calls
 from spqc.targets.llvm.workspace import Stage
 
@@ -117,7 +117,7 @@ def test_dirty_memory_is_garbage_before_each_call(threads: int, monkeypatch: pyt
     filled: list[set[str]] = []
     whole = Stage._dirty
 
-    def watched(stage: Stage, garbage: np.random.Generator) -> None:
+    def watched(stage: Stage, garbage: Garbage) -> None:
         before = [{name: region.bytes.copy() for name, region in each.items()} for each in stage.regions]
         whole(stage, garbage)
         for old, each in zip(before, stage.regions, strict=True):

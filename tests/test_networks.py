@@ -112,7 +112,11 @@ COMBINED: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("options", "width"), COMBINED, ids=str)
+@pytest.mark.parametrize(
+    ("options", "width"),
+    [case if place < 2 else pytest.param(*case, marks=pytest.mark.slow) for place, case in enumerate(COMBINED)],
+    ids=str,
+)
 def test_projected_residual_becomes_one_integer(options: dict[str, Any], width: str) -> None:
     """Two sums are one integer of few bits; long sums find no such factors, and keep their own."""
     net = projected(8, **options)

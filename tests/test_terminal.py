@@ -91,11 +91,11 @@ STILL = {
     "doctor": ("doctor",),
     "tune": ("tune", DIGITS, "--dry-run"),
 }
-COMPILED, SLOW = ("doctor", "tune"), pytest.mark.slow
+SLOW, LONG = pytest.mark.slow, ("doctor", "tune", "verify", "analyze", "list one", "list frontends")
 """Commands that say the same every time."""
 
 
-@pytest.mark.parametrize("name", [pytest.param(name, marks=SLOW) if name in COMPILED else name for name in STILL])
+@pytest.mark.parametrize("name", [pytest.param(name, marks=SLOW) if name in LONG else name for name in STILL])
 def test_no_word_is_cut(name: str) -> None:
     needs = {"analyze": "torch", "verify": "torch", "inspect": "torch", "tune": "tvm"}.get(name)
     if needs is not None:
@@ -109,6 +109,7 @@ def test_no_word_is_cut(name: str) -> None:
         assert words_of(whole.split("\r")[-1]) == words_of(told)
 
 
+@SLOW
 def test_run_and_bench_are_readable(tmp_path: Path) -> None:
     pytest.importorskip("torch")
     pytest.importorskip("sklearn")

@@ -17,7 +17,7 @@ from spqc.locks import ForkLock
 from spqc.runtime.observe import fed
 
 from .checks import trusted_constants
-from .memory import End, Region, guarded, plain, read_only
+from .memory import End, Garbage, Region, guarded, plain, read_only
 from .native import Call, Library
 from .results import joined, logits_of, observation_of
 from .workspace import Stage, Workspace
@@ -51,13 +51,13 @@ class Engine:
             faulthandler.enable()  # says where Python was when the process is stopped
         spaces = [space(read_only(constants, end), partial(guarded, end=end)) for end in _ENDS]
         for seed, each in enumerate(spaces):
-            each.garbage = np.random.default_rng(seed)
+            each.garbage = Garbage(seed)
         return spaces
 
     def dirty(self, seed: int | None) -> None:
         with self.lock.now:
             for index, space in enumerate(self.spaces):
-                space.garbage = None if seed is None else np.random.default_rng([seed, index])
+                space.garbage = None if seed is None else Garbage(seed, index)
 
     def run(self, x: Array) -> Array:
         codes = self.checked("run", x)

@@ -40,6 +40,22 @@ class Region:
         return any(bool((margin != _PATTERN).any()) for margin in self.margins)
 
 
+class Garbage:
+    """Random bytes of a seed, never the same twice.
+
+    Every filling has a generator of its own: one that is kept has a lock, which a forked process could find closed.
+    """
+
+    def __init__(self, *seed: int) -> None:
+        self._seed = seed
+        self._fillings = 0
+
+    def fill(self, memory: Bytes) -> None:
+        self._fillings += 1
+        generator = np.random.default_rng([*self._seed, self._fillings])
+        memory[:] = np.frombuffer(generator.bytes(memory.size), np.uint8)
+
+
 Allocate = Callable[[int], Region]
 
 
@@ -53,7 +69,8 @@ def guarded(size: int, end: End) -> Region:
     page = mmap.PAGESIZE
     room = -(-max(size, 1) // _ALIGNMENT) * _ALIGNMENT
     pages = -(-room // page) * page
-    whole = np.frombuffer(mmap.mmap(-1, pages + 2 * page), np.uint8)
+    private = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS  # a forked process works in pages of its own
+    whole = np.frombuffer(mmap.mmap(-1, pages + 2 * page, flags=private), np.uint8)
     start = page if end == "first" else page + pages - room
     bytes_ = whole[start : start + size]
     margins = whole[page:start], whole[start + size : page + pages]

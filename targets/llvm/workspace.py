@@ -6,12 +6,10 @@ from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from spqc.errors import InternalError
 from spqc.ir.types import Array
 
-from .memory import Allocate, Region, plain
+from .memory import Allocate, Garbage, Region, plain
 from .native import Call, Calls, Library
 
 _KEPT = 4  # batch sizes whose memory stays bound
@@ -28,7 +26,7 @@ class Stage:
         self.samples = sum(call.samples for call in calls.each)
         self.guarded = any(region.margins for each in regions for region in each.values())
 
-    def run(self, x: Array, garbage: np.random.Generator | None) -> None:
+    def run(self, x: Array, garbage: Garbage | None) -> None:
         """Call the function on codes [N, ...]; the calls then hold the results."""
         if garbage is not None:
             self._dirty(garbage)
@@ -41,12 +39,12 @@ class Stage:
         if self.guarded:
             self._check()
 
-    def _dirty(self, garbage: np.random.Generator) -> None:
+    def _dirty(self, garbage: Garbage) -> None:
         """Fill all that a call may not rely on; constants, and the states of a stream, are kept."""
         kept = {"constant", "state"} if self.name == "step" else {"constant"}
         for regions in self.regions:
             for region in (region for name, region in regions.items() if name not in kept):
-                region.bytes[:] = np.frombuffer(garbage.bytes(region.bytes.size), np.uint8)
+                garbage.fill(region.bytes)
 
     def _check(self) -> None:
         """Raise InternalError where a call wrote beside one of its regions."""
@@ -67,7 +65,7 @@ class Workspace:
         constants: Region,
         allocate: Allocate = plain,
     ) -> None:
-        self.garbage: np.random.Generator | None = None
+        self.garbage: Garbage | None = None
         self._settings = settings
         self._threads = int(settings["threads"])
         self._native = native

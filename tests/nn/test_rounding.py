@@ -79,6 +79,7 @@ def test_nothing_is_said_where_nothing_is_rounded(options: dict[str, Any]) -> No
     assert said(lambda: spqc.compile(network(**options), "reference")) == []
 
 
+@pytest.mark.slow
 def test_drawn_networks_are_analysed_without_notices() -> None:
     assert said(lambda: api.analyze("cnn-32h")) == []
 
