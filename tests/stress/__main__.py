@@ -128,8 +128,11 @@ def main() -> int:
         ]
         for worker in workers:
             worker.start()
-        for worker in workers:
-            worker.join()
+        try:
+            for worker in workers:
+                worker.join()
+        except KeyboardInterrupt:
+            print(f"interrupted; {asked.log} keeps what is done, and the next run goes on behind it")
     print(f"commit {commit}: {totals}")
     print("\n".join(totals.failures))
     return 1 if totals.failures else 0
