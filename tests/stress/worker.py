@@ -19,6 +19,8 @@ def main(first: int, step: int) -> None:
         print(f"begin {seed}", flush=True)
         try:
             result = run_case(seed)
+        except KeyboardInterrupt:
+            return  # of the whole suite
         except Exception as error:
             traceback.print_exc()
             result = Result(seed, differences=[f"{type(error).__name__}: {error}"])
