@@ -74,7 +74,7 @@ def network(shape: tuple[int, ...], steps: int, layers: list[dict[str, Any]], we
 
 
 @pytest.mark.parametrize("stride", [2, pytest.param(3, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("strategy", ["slices", "lookup"])
+@pytest.mark.parametrize("strategy", ["slices", pytest.param("lookup", marks=pytest.mark.slow)])
 def test_a_map_of_one_row_has_phases_without_rows(stride: int, strategy: str) -> None:
     """Their zeros are written all the same: what lies in the memory before a call is not read."""
     features_of("host")
@@ -108,7 +108,7 @@ KINDS = (("pot", 2), ("pot", 4), ("pot", 5), ("apot", 4), ("apot", 8), ("int", 2
 GRIDS = {f"{encoding}{bits}": Type(encoding, bits, (1,)) for encoding, bits in KINDS}
 WIDTHS = (16, 48, 128, 256, 512)
 GRID_CASES = [
-    pytest.param(grid, width, marks=() if (grid in ("pot5", "apot8") and width == 256) else pytest.mark.slow)
+    pytest.param(grid, width, marks=() if ((grid, width) == ("pot5", 256)) else pytest.mark.slow)
     for grid in GRIDS
     for width in WIDTHS
 ]

@@ -81,7 +81,11 @@ VARIANTS = [
 ]
 
 
-@pytest.mark.parametrize("variant", VARIANTS, ids=lambda v: "-".join(f"{k}={x}" for k, x in v.items()))
+@pytest.mark.parametrize(
+    "variant",
+    [pytest.param(v, marks=pytest.mark.slow if i % 2 else ()) for i, v in enumerate(VARIANTS)],
+    ids=lambda v: "-".join(f"{k}={x}" for k, x in v.items()),
+)
 def test_every_choice_of_the_neuron(variant: dict[str, Any]) -> None:
     assert_exact(network(5, **variant), "llvm")
 
@@ -96,7 +100,11 @@ def projected(seed: int, first: int = 6, **options: Any) -> Any:
     return network(seed, layers=layers, **options)
 
 
-@pytest.mark.parametrize("neuron", [{}, {"input_scale": 0.5}, {"membrane": "tapeout"}], ids=str)
+@pytest.mark.parametrize(
+    "neuron",
+    [{}, *(pytest.param(n, marks=pytest.mark.slow) for n in ({"input_scale": 0.5}, {"membrane": "tapeout"}))],
+    ids=str,
+)
 def test_projected_residual_runs_in_fixed_point(neuron: dict[str, Any]) -> None:
     assert_exact(projected(7, spatial_mask=0.35, **neuron), "llvm")
 

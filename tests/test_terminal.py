@@ -91,7 +91,7 @@ STILL = {
     "doctor": ("doctor",),
     "tune": ("tune", DIGITS, "--dry-run"),
 }
-SLOW, LONG = pytest.mark.slow, ("doctor", "tune", "verify", "analyze", "list one", "list frontends")
+SLOW, LONG = pytest.mark.slow, ("doctor", "tune", "verify", "analyze", "list one", "list passes", "list frontends")
 """Commands that say the same every time."""
 
 
