@@ -176,9 +176,7 @@ def _replaced(
     placed: list[Op] = []
     for op in graph.ops:
         placed += [combined, automaton] if op is neuron else [op]
-    return replace(
-        graph, ops=tuple(placed), constants=(*graph.constants, *constants), data=with_data(graph, arrays)
-    )
+    return replace(graph, ops=tuple(placed), constants=(*graph.constants, *constants), data=with_data(graph, arrays))
 
 
 def _rest(ladder: Ladder) -> tuple[int, ...]:

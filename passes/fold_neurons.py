@@ -183,9 +183,7 @@ def _thresholds(stairs: _Staircase, direction: Array, identities: int, steps: in
     shape = (len(rows) * steps, len(direction))
     code, identity = (np.ascontiguousarray(np.broadcast_to(v[:, None], shape)) for v in (code, identity))
     first, last = np.broadcast_to(low, shape), np.broadcast_to(high, shape) + 1
-    theta = bisect(
-        first, last, lambda n: stairs.outcome(np.minimum(n, high) * direction, code, identity) > wanted
-    )
+    theta = bisect(first, last, lambda n: stairs.outcome(np.minimum(n, high) * direction, code, identity) > wanted)
     return theta.reshape(len(rows), steps, len(direction))
 
 

@@ -123,9 +123,7 @@ class Question:
             raise UsageError(f"weights have 1 to 32 bits, not {self.weight_bits}")
 
 
-def analyze_model(
-    model: Any, settings: Mapping[str, Any] | None = None, question: Question | None = None
-) -> Analysis:
+def analyze_model(model: Any, settings: Mapping[str, Any] | None = None, question: Question | None = None) -> Analysis:
     """Return the analysis of a model's name (with its options `settings`), a path, a live network or an artifact."""
     question = question or Question()
     runs = question.x is not None or question.samples is not None

@@ -36,6 +36,7 @@ def class_labels(labels: npt.ArrayLike, samples: int, classes: int, first: int =
         )
     return given.astype(np.int64) - first
 
+
 HEADER_BYTES = 16_384
 """More than the header of any .npy file of plain numbers takes."""
 _MOST_AXES = 32

@@ -145,6 +145,4 @@ def _dump(files: GraphFiles, folder: Path | None, index: int, name: str, module:
         files.write(folder / f"{index:02d}-{name}.tg", module)
     except (OSError, OutputError) as error:
         reason = error.message if isinstance(error, OutputError) else error.strerror
-        raise OutputError(
-            f"cannot write dumps to '{folder}': {reason}", hint="give a folder you may write"
-        ) from None
+        raise OutputError(f"cannot write dumps to '{folder}': {reason}", hint="give a folder you may write") from None

@@ -77,8 +77,7 @@ def test_verifier_accepts_a_sound_graph(tiny: Graph) -> None:
 def test_operand_that_nothing_defines(tiny: Graph) -> None:
     lost = with_op(tiny, 3, inputs=(Value("%9", Type("spike", 1, (3,))), tiny.ops[3].inputs[1]))
     assert refused(lost) == (
-        "error: 'linear' reads '%9' before it is defined\n"
-        "  --> classifier (Classifier): %4: int32<2> = linear %9, @v"
+        "error: 'linear' reads '%9' before it is defined\n  --> classifier (Classifier): %4: int32<2> = linear %9, @v"
     )
 
 
@@ -113,8 +112,7 @@ def test_result_of_the_wrong_type(tiny: Graph) -> None:
 def test_sum_of_the_wrong_shape(tiny: Graph) -> None:
     wrong = with_op(tiny, 3, outputs=(Value("%4", Type("int", 32, (5,))),))
     assert refused(wrong) == (
-        "error: 'linear' gives int32<2>, not int32<5>\n"
-        "  --> classifier (Classifier): %4: int32<5> = linear %2, @v"
+        "error: 'linear' gives int32<2>, not int32<5>\n  --> classifier (Classifier): %4: int32<5> = linear %2, @v"
     )
 
 

@@ -1,6 +1,6 @@
 """Compiled networks against what users run today: one process, inputs in turn, exactness first.
 
-    python -m bench.cpu [--quick] [--only TEXT] [--peers a,b] [--threads 1,2] [--out FOLDER]
+python -m bench.cpu [--quick] [--only TEXT] [--peers a,b] [--threads 1,2] [--out FOLDER]
 """
 
 from __future__ import annotations
@@ -183,8 +183,11 @@ def _row(
     visits = [[rival.visit(artifact, inputs, ready, threads) for rival in rivals] for _ in range(VISITS)]
     for rival, *times in zip(rivals, *visits, strict=True):
         row["peers"][rival.name] = facts = middle(times) | rival.facts
-        print(f"{name}, batch {batch}, {threads} threads: ours {facts['ours_ms']:.3f} ms, {rival.name}",
-              f"{facts['ms']:.3f} ms, {facts['ratio']:.2f} times", flush=True)
+        print(
+            f"{name}, batch {batch}, {threads} threads: ours {facts['ours_ms']:.3f} ms, {rival.name}",
+            f"{facts['ms']:.3f} ms, {facts['ratio']:.2f} times",
+            flush=True,
+        )
     gc.collect()
     return row
 

@@ -50,9 +50,7 @@ def part(case: Case, strategy: str, date: str) -> dict[str, Any]:
     return {"network": case.name, "strategy": strategy, "whole_ms": whole.cpu_ms, "sum_ms": total, "alone_us": ways}
 
 
-def _measure(
-    net: Any, target: str, strategy: str, calibrate: Any, records: Path, date: str
-) -> dict[str, float]:
+def _measure(net: Any, target: str, strategy: str, calibrate: Any, records: Path, date: str) -> dict[str, float]:
     """Return the microseconds of every kernel, by layer, and write the records that make `compile` take the same."""
     chosen = target_of(target)
     graph = optimised(net, chosen)

@@ -44,9 +44,7 @@ def table(
     Where the columns are too many for `width`, some come below the others, behind the first `keys` columns again.
     """
     cells = [[_text(cell) for cell in row] for row in rows]
-    columns = [
-        _Column(title, title in right, [row[index] for row in cells]) for index, title in enumerate(head)
-    ]
+    columns = [_Column(title, title in right, [row[index] for row in cells]) for index, title in enumerate(head)]
     lines: list[Text] = []
     for part in _parts(columns, width, keys):
         lines += _laid_out(part, width, len(cells), titled=any(head))

@@ -35,9 +35,7 @@ def console() -> Console:
     return found if found.is_terminal else _Console(highlight=False, emoji=False, width=_PLAIN_WIDTH)
 
 
-def show_table(
-    head: Sequence[str], rows: Iterable[Sequence[Cell]], right: Sequence[str] = (), keys: int = 1
-) -> None:
+def show_table(head: Sequence[str], rows: Iterable[Sequence[Cell]], right: Sequence[str] = (), keys: int = 1) -> None:
     """Print a table; the columns named in `right` are numbers, the first `keys` tell what a row is about.
 
     A cell is a text, printed as it is, or a rich Text with a style.

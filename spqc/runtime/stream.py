@@ -86,4 +86,3 @@ class StreamSession:
 
     def __reduce__(self) -> NoReturn:
         raise UsageError("a stream cannot be copied or pickled", hint="keep its state(): bytes for load_state()")
-

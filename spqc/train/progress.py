@@ -27,9 +27,7 @@ def say(text: str) -> None:
     """Print a line on stderr; on a terminal it is broken at spaces."""
     lines = [text]
     if sys.stderr.isatty():
-        lines = textwrap.wrap(
-            text, _columns(), subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
-        )
+        lines = textwrap.wrap(text, _columns(), subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
     print("\n".join(lines), file=sys.stderr, flush=True)
 
 

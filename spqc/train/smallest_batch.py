@@ -28,9 +28,7 @@ class SmallestBatch:
             few = counted(samples, "sample")
             raise UsageError(f"{few} to train on cannot make a batch: {self.reason}", hint=_way_out(self.reason))
         if size < self.samples:
-            raise UsageError(
-                f"a batch of {size} is too small: {self.reason}", hint=f"--batch {self.samples} or more"
-            )
+            raise UsageError(f"a batch of {size} is too small: {self.reason}", hint=f"--batch {self.samples} or more")
 
     def note(self, samples: int, size: int) -> str:
         """Return what happens to the last batch of an epoch, in one line; "" where it is as large as it need be."""

@@ -151,5 +151,3 @@ def _trace(program: Program, slot: TraceSlot) -> dict[str, Any]:
         "constant": value.type.clock == "const",
         "low": op.low if isinstance(op, Spiking) else 0,
     }
-
-

@@ -38,7 +38,7 @@ class Seal:
         """C that exports the seal, with room for the library's own hash."""
         content = _MARK + bytes(_BYTES) + self.settings + self.constants
         numbers = ",".join(map(str, content))
-        return f"__attribute__((visibility(\"default\"), used)) const unsigned char {SYMBOL}[] = {{{numbers}}};\n"
+        return f'__attribute__((visibility("default"), used)) const unsigned char {SYMBOL}[] = {{{numbers}}};\n'
 
 
 def seal_of(settings: Mapping[str, Any], graph: Graph, constants: npt.NDArray[np.uint8]) -> Seal:

@@ -58,5 +58,3 @@ def test_the_classifier_is_charged_like_the_rest_and_layers_keep_their_own_width
 
 def test_bounds_of_the_published_ratio() -> None:
     assert ratio_bounds(2) == (6.4, 16) and ratio_bounds(4) == (6.4, 8) and ratio_bounds(8) == (4, 6.4)
-
-

@@ -57,9 +57,7 @@ def test_tables_are_the_same_as_packed_lists(tmp_path: Path) -> None:
     st.integers(0, 3),
     st.sampled_from([1, 3, 255]),
 )
-def test_bins_are_those_of_a_loop(
-    spikes: list[tuple[int, int, float]], steps: int, length: int, clip: int
-) -> None:
+def test_bins_are_those_of_a_loop(spikes: list[tuple[int, int, float]], steps: int, length: int, clip: int) -> None:
     ordered = sorted(spikes, key=lambda spike: spike[0])
     columns = [np.array([spike[index] for spike in ordered]) for index in range(3)]
     lists = SpikeLists(columns[0].astype(int), columns[1].astype(int), columns[2].astype(float), np.zeros(3, int))

@@ -44,9 +44,7 @@ def test_half_precision_trains_master_weights_and_evaluates_exactly(tmp_path: Pa
     assert spqc.verify(str(tmp_path / "half.pt"), target="reference", samples=4).equal
 
 
-def test_without_a_terminal_a_line_is_printed_an_epoch(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_without_a_terminal_a_line_is_printed_an_epoch(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run(tmp_path / "net.pt", epochs=2)
     lines = capsys.readouterr().err.splitlines()
     assert [line.partition(",")[0] for line in lines] == ["training: epoch 1", "training: epoch 2"]

@@ -19,7 +19,12 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "spikformer-4-256": {"depth": 4, "channels": 256, "heads": 8},
     "spikformer-4-384": {"depth": 4, "channels": 384, "heads": 12},
     "spikformer-8-512": {
-        "depth": 8, "channels": 512, "heads": 8, "pools": 4, "in_shape": (3, 224, 224), "classes": 1000,
+        "depth": 8,
+        "channels": 512,
+        "heads": 8,
+        "pools": 4,
+        "in_shape": (3, 224, 224),
+        "classes": 1000,
     },
 }
 

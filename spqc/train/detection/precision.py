@@ -45,7 +45,7 @@ def average_precision(found: Rows, truth: Rows, label: int, overlap: float = 0.5
     total = 0
     for one, true in zip(found, truth, strict=True):
         boxes, real = (_of_class(rows, label, width) for rows, width in ((one, 6), (true, 5)))
-        boxes = boxes[: _COCO_MOST] if rule == "coco" else boxes
+        boxes = boxes[:_COCO_MOST] if rule == "coco" else boxes
         total += len(real)
         scores += boxes[:, 5].tolist()
         right += _matched(boxes, real, overlap, rule)

@@ -191,9 +191,7 @@ class Dense:
                 found = one if found is None else found | one
         return or_lanes(found, "int32") != i32(0)
 
-    def _finish(
-        self, sums: Sums | None, o: int, p: int, t: int, first: Expr, y: Expr, x: Expr, channel: Expr
-    ) -> None:
+    def _finish(self, sums: Sums | None, o: int, p: int, t: int, first: Expr, y: Expr, x: Expr, channel: Expr) -> None:
         """Emit what follows one sum: the neuron's step and where its result goes."""
         b = self.block
         step = bind(first + t)

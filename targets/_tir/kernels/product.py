@@ -71,7 +71,6 @@ class Dot:
         bytes_ = tirx.reinterpret("uint8x64", activation)
         return T.call_llvm_pure_intrin("int32x16", "llvm.x86.avx512.vpdpbusd.512", total, bytes_, weight)
 
-
     def _halves(self, total: Expr, activation: Expr, weight: Expr) -> Expr:
         bytes_ = tirx.reinterpret("uint8x32", _part(activation, 0, LANES // 2))
         name = "llvm.x86.avx512.vpdpbusd.256"

@@ -129,13 +129,9 @@ def _from_place(context: Context, g: WeightedSum, staged: Staged, source: Place)
                 store(arena, _place(g, staged, t, y, x) + channel, cast(value, "uint8"))
 
 
-def import_input(
-    context: Context, source: Map, place: Place, emit_index: Callable[[Expr, Expr, Expr], Expr]
-) -> None:
+def import_input(context: Context, source: Map, place: Place, emit_index: Callable[[Expr, Expr, Expr], Expr]) -> None:
     """Copy a network input into the order of every other value, channels padded with zeros."""
     place.clear()
     arena, codes = context.memory.view("arena", "uint8"), context.memory.view("input", "uint8")
     with T.grid(place.steps, source.channels, source.pixels) as (t, c, p):
         T.buffer_store(arena, codes[emit_index(t, c, p)], [place.index(t, p, c)])
-
-

@@ -40,9 +40,7 @@ class Train:
         op, found = region.neuron, trains_of(context.program, region, context.constants)
         return cls(context, op, found) if found and isinstance(op, Automaton) else None
 
-    def run(
-        self, block: Block, sums: Sums, words: Registers, tile: Expr, inside: Callable[[int], Expr | None]
-    ) -> None:
+    def run(self, block: Block, sums: Sums, words: Registers, tile: Expr, inside: Callable[[int], Expr | None]) -> None:
         """Emit a block, one sum for each of its places: [tile][pixel]; `inside` says whether a pixel exists."""
         for o in range(block.tiles):
             self._prepare(bind((tile * block.tiles + o) * LANES))

@@ -75,9 +75,7 @@ def _table(path: Path, names: tuple[str, ...], hint: str) -> list[tuple[float, .
 
 def _row(row: list[str], names: tuple[str, ...], where: str, hint: str) -> tuple[float, ...]:
     try:
-        return tuple(
-            float(text) if name == "time" else int(text) for name, text in zip(names, row, strict=True)
-        )
+        return tuple(float(text) if name == "time" else int(text) for name, text in zip(names, row, strict=True))
     except ValueError:
         raise InputError(f"this line is not {','.join(names)}", where, hint) from None
 
