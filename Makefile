@@ -80,7 +80,7 @@ bench-scaling: $(PEERS)  ## Plot cost against steps, batch and spike rate; write
 	$(BIN)/python -m bench.cpu.scaling
 
 papers: $(STAMP)  ## Compute the papers' numbers again; writes docs/papers.md
-	$(BIN)/python -m spqc.papers docs/papers.md
+	$(BIN)/python -m bench.papers docs/papers.md
 
 clean:  ## Remove what was built, but for .venv
 	rm -rf out build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

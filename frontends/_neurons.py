@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from spqc.errors import ModelError, Notice
+from spqc.foundation.errors import ModelError, Notice
+from spqc.foundation.options import format_value
 from spqc.ir import Array, Builder, Type, Value, ops
 from spqc.ir.fixed_point import Integration
 from spqc.ir.levels import Ties, midpoints
 from spqc.ir.types import signed_type, state_type
-from spqc.options import format_value
 
 if TYPE_CHECKING:
     from spqc.nn.layers import SpikingLayer

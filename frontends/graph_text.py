@@ -8,13 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
-from spqc.arrays import HEADER_BYTES, BadArray, parse_array
-from spqc.contracts import Frontend, Observation, Source
-from spqc.errors import ModelError
-from spqc.graph_files import write_arrays
+from spqc.foundation.arrays import HEADER_BYTES, BadArray, parse_array
+from spqc.foundation.errors import ModelError
+from spqc.foundation.zips import BadZip, Zip
 from spqc.ir import Array, Graph, Value, parse_graph
+from spqc.ir.graph_files import write_arrays
+from spqc.plugins.contracts import Frontend, Observation, Source
 from spqc.runtime.observe import observe_graph
-from spqc.zips import BadZip, Zip
 
 __all__ = ["PLUGIN", "GraphText", "read_arrays", "write_arrays"]
 LARGEST_TEXT = 16 << 20

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from spqc.contracts import Examples, Frontend, Observation, Source
-from spqc.errors import ModelError, UsageError
+from spqc.foundation.errors import ModelError, UsageError
 from spqc.ir import Array, Builder, Graph, Type, Value, ops
 from spqc.ir.types import signed_type
+from spqc.plugins.contracts import Examples, Frontend, Observation, Source
 
 from . import _neurons as neurons
 

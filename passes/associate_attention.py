@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from spqc.contracts import Module, Pass
 from spqc.ir import Graph, Op
 from spqc.ir.ops import Attention
 from spqc.ir.rewrite import map_ops
+from spqc.plugins.contracts import Module, Pass
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,12 @@ from typing import ClassVar
 
 import numpy as np
 
-from spqc.contracts import Module, Pass
 from spqc.ir import Array, Graph, Op, Value
 from spqc.ir.ops import Add, Affine, Automaton, Gate, Neuron, SpatialMask
 from spqc.ir.ranges import bounds
 from spqc.ir.rewrite import with_data
 from spqc.ir.types import Type, signed_type
+from spqc.plugins.contracts import Module, Pass
 
 from ._ladder import Ladder, bisect
 

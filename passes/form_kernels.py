@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from spqc.contracts import Module, Pass
 from spqc.ir import Graph, Op, Value
 from spqc.ir.ops import (
     Add,
@@ -27,6 +26,7 @@ from spqc.ir.ops import (
     SumPool,
 )
 from spqc.ir.program import Buffer, Kernel, Program, Time
+from spqc.plugins.contracts import Module, Pass
 
 _FOLLOWERS = (Bias, Affine, Add, Combine, Gate, SpatialMask, Greater, Spiking)
 _VIEWS = (Repeat, Flatten)

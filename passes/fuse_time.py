@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from spqc.contracts import Module, Pass
 from spqc.ir.program import Buffer, Mode, Program
+from spqc.plugins.contracts import Module, Pass
 
 
 @dataclass(frozen=True)

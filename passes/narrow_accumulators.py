@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from spqc.contracts import Module, Pass
 from spqc.ir import Graph, Op, Value
 from spqc.ir.ops import Add, Bias, Conv, Linear
 from spqc.ir.ranges import bounds
 from spqc.ir.rewrite import retype
 from spqc.ir.types import signed_type, unsigned_type
+from spqc.plugins.contracts import Module, Pass
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from spqc.contracts import Module, Pass
 from spqc.ir import Op, Value
 from spqc.ir.ops import Automaton, Gate, MaxPool, Spiking
 from spqc.ir.program import Buffer, Program
+from spqc.plugins.contracts import Module, Pass
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from spqc.contracts import Module, Pass
 from spqc.ir.ops import Automaton, Conv, Linear
 from spqc.ir.program import Kernel, Program
+from spqc.plugins.contracts import Module, Pass
 
 
 @dataclass(frozen=True)

@@ -8,33 +8,33 @@ from typing import Any
 
 import numpy.typing as npt
 
-from spqc import pipeline, registry
-from spqc.analysis import Analysis, Question, analyze_model
-from spqc.analysis_subject import require_name
-from spqc.arrays import read_array, save_array
-from spqc.benchmark import BenchReport, measure_artifact
-from spqc.catalogue import Entry, entries
-from spqc.classification import RunReport, classified
-from spqc.compiler import compile_model
-from spqc.contracts import Target
-from spqc.errors import UsageError
-from spqc.health import Diagnosis, diagnose
-from spqc.inspection import Inspection, inspect_path
+from spqc.commands.analyze import Analysis, Question, analyze_model
+from spqc.commands.analyze_subject import require_name
+from spqc.commands.bench import BenchReport, measure_artifact
+from spqc.commands.compile import compile_model
+from spqc.commands.doctor import Diagnosis, diagnose
+from spqc.commands.inspect import Inspection, inspect_path
+from spqc.commands.list import Entry, entries
+from spqc.commands.run import RunReport, classified
+from spqc.commands.sources import data_samples, data_set, inputs_for, read_model
+from spqc.commands.verify import Progress, VerifyReport, require_same_model, verify_chunks, verify_model
+from spqc.foundation.arrays import read_array, save_array
+from spqc.foundation.errors import UsageError
+from spqc.foundation.options import fields_of, format_value, split_call
+from spqc.foundation.threads import limited
 from spqc.ir import Array, parse_graph
-from spqc.ir.layout import Layout
-from spqc.options import fields_of, format_value, split_call
+from spqc.ir.axis_order import Layout
+from spqc.plugins import pipeline, registry
+from spqc.plugins.contracts import Target
 from spqc.runtime.given import drawn_layout
 from spqc.runtime.samples import random_codes
 from spqc.runtime.session import Artifact
 from spqc.runtime.stream import Logits
 from spqc.runtime.stress import DESCRIPTION as STRESS
 from spqc.runtime.stress import stress_codes
-from spqc.sources import data_samples, data_set, inputs_for, read_model
-from spqc.threads import limited
 from spqc.tuning.driver import TuneReport
 from spqc.tuning.fit import FitReport
 from spqc.tuning.session import fit, tune
-from spqc.verification import Progress, VerifyReport, require_same_model, verify_chunks, verify_model
 
 __all__ = [
     "Analysis", "Artifact", "BenchReport", "Diagnosis", "Entry", "FitReport", "Inspection", "RunReport", "TuneReport",
@@ -182,7 +182,8 @@ def analyze(
     """Return the papers' arithmetic for a model's name, a path, a live network, a graph or an artifact.
 
     settings: options of a named model, or `key=value` texts. x, data, samples: what to run it on: given inputs, samples
-    of a data set (its files in `root`), or how many inputs to draw. asked: other fields of `spqc.analysis.Question`.
+    of a data set (its files in `root`), or how many inputs to draw. asked: other fields of `Question`
+    (spqc/commands/analyze.py).
     """
     chosen = settings if isinstance(settings, Mapping) else _assigned(model, settings)
     _positive("samples", samples)

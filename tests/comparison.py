@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from spqc.contracts import Executor, Observation
 from spqc.ir import Array, Graph
+from spqc.plugins.contracts import Executor, Observation
 from spqc.runtime.observe import observe_graph
 
 

@@ -72,8 +72,8 @@ def spqc(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) ->
 @pytest.fixture
 def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A small model as tiny.tg in an empty working folder."""
+    from spqc.commands.doctor import tiny_graph
     from spqc.frontends.graph_text import write_arrays
-    from spqc.health import tiny_graph
 
     monkeypatch.chdir(tmp_path)
     write_arrays(Path("tiny.tg"), tiny_graph())

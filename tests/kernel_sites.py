@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from spqc import pipeline
 from spqc.ir import Graph
 from spqc.ir.program import Program
-from spqc.targets._tir.choice import site, strategies
-from spqc.targets._tir.constants import Constants
-from spqc.targets._tir.context import Machine
-from spqc.targets._tir.strategy import Site
+from spqc.plugins import pipeline
+from spqc.targets._plan.choice import site
+from spqc.targets._plan.constants import Constants
+from spqc.targets._plan.machine import Machine
+from spqc.targets._plan.strategy import Site
 from spqc.targets.llvm import Llvm
+from spqc.targets.llvm.strategies import strategies
 
 
 def sites(graph: Graph, features: frozenset[str] = frozenset()) -> list[Site]:

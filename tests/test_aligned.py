@@ -7,7 +7,7 @@ import mmap
 import numpy as np
 import pytest
 
-from spqc.targets._tir.aligned import aligned
+from spqc.targets._plan.aligned import aligned
 
 
 @pytest.mark.parametrize("size", [1, 100, 2**20 - 1, 2**20, 5 * 2**20 + 3])

@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import spqc
-from spqc.errors import ArtifactError, GraphError, OutputError
-from spqc.health import tiny_graph
+from spqc.commands.doctor import tiny_graph
+from spqc.foundation.errors import ArtifactError, GraphError, OutputError
 from spqc.ir import Type
 from spqc.ir.grids import magnitudes
 from spqc.runtime.archive import write_archive

@@ -18,9 +18,9 @@ from test_artifact import drop, in_manifest, parts, put
 from test_errors import check
 from test_trust import Files, rewritten
 
+from spqc.commands.doctor import tiny_graph
+from spqc.foundation.zips import BadZip, Zip
 from spqc.frontends.graph_text import write_arrays
-from spqc.health import tiny_graph
-from spqc.zips import BadZip, Zip
 
 Run = Callable[..., object]
 ROOT = Path(__file__).parents[1]

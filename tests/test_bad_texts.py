@@ -13,9 +13,9 @@ from test_bad_files import X, refused
 from test_errors import check
 from test_trust import Files, rewritten
 
-from spqc.arrays import read_array
-from spqc.errors import GraphError, InputError
-from spqc.health import tiny_graph
+from spqc.commands.doctor import tiny_graph
+from spqc.foundation.arrays import read_array
+from spqc.foundation.errors import GraphError, InputError
 from spqc.ir import parse_graph, verify
 from spqc.ir.types import parse_type
 
@@ -115,7 +115,7 @@ def test_a_type_is_refused_at_once(text: str) -> None:
 @pytest.mark.parametrize("value", ["abc", "nan", "9" * 5000])
 def test_notes_that_are_no_numbers(spqc: Run, tiny: Path, note: str, value: str) -> None:
     import spqc as package
-    from spqc.errors import SpqcError
+    from spqc.foundation.errors import SpqcError
 
     notes = f'  note {note} = "{value}"\n' + ('  note levels.features.0 = "-1|0|1"\n' if note.startswith("low") else "")
     text = str(tiny_graph()).replace("  const @w", f"{notes}  const @w", 1)

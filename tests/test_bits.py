@@ -16,14 +16,14 @@ from spqc.ir import Builder, Graph, Type, ops
 
 tvm = pytest.importorskip("tvm")
 
-from spqc.contracts import Candidate  # noqa: E402
-from spqc.targets._tir.choice import choose, strategies  # noqa: E402
-from spqc.targets._tir.context import Machine  # noqa: E402
-from spqc.targets._tir.density import measured  # noqa: E402
-from spqc.targets._tir.rates import shipped  # noqa: E402
+from spqc.plugins.contracts import Candidate  # noqa: E402
+from spqc.targets._plan.density import measured  # noqa: E402
+from spqc.targets._plan.machine import Machine  # noqa: E402
+from spqc.targets._plan.rates import shipped  # noqa: E402
 from spqc.targets.llvm.compile import machine_target  # noqa: E402
 from spqc.targets.llvm.cpu import host_flags  # noqa: E402
-from spqc.targets.llvm.measure import Bench  # noqa: E402
+from spqc.targets.llvm.strategies import chooser, strategies  # noqa: E402
+from spqc.targets.llvm.tuning.measure import Bench  # noqa: E402
 
 needs_popcount = pytest.mark.skipif("avx512_vpopcntdq" not in host_flags(), reason="this CPU has no vector popcount")
 ALL = frozenset({"avx2", "avx512f", "avx512bw", "avx512vl", "avx512vpopcntdq"})
@@ -131,4 +131,4 @@ def test_choice_follows_the_spikes(share: float, fastest: str) -> None:
     features = ALL | {"avx512vnni", "avx512vbmi"}
     one = next(s for s in sites(graph, features) if s.region.kernel.ops[0].origin.startswith("middle"))
     there = replace(one, density=measured((1 - share, share)), rates=shipped()["rates"])
-    assert choose(there).strategy == fastest
+    assert chooser().choose(there).strategy == fastest

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import spqc as package
-from spqc.calibration import measure_chances
-from spqc.errors import InputError
+from spqc.cost.input_rates import measure_chances
+from spqc.foundation.errors import InputError
 from spqc.ir import Builder, Graph, Type, ops
 from spqc.ir.ops import Conv2d
 
@@ -39,7 +39,7 @@ def test_chances_are_the_shares_of_every_code() -> None:
 
 def test_the_default_density_is_stated() -> None:
     pytest.importorskip("tvm")
-    from spqc.targets._tir.density import assumed
+    from spqc.targets._plan.density import assumed
 
     for pool, active in ((ops.MaxPool, 0.478), (ops.SumPool, 0.478)):
         graph = pooled(pool)

@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from spqc.contracts import Observation
-from spqc.errors import Unavailable
+from spqc.foundation.errors import Unavailable
+from spqc.plugins.contracts import Observation
 
 Run = Callable[..., object]
 Golden = Callable[[str, str], None]

@@ -18,10 +18,10 @@ import pytest
 from random_graphs import Maker, random_codes
 
 import spqc
-from spqc import pipeline, registry
-from spqc.errors import ModelError
+from spqc.foundation.errors import ModelError
 from spqc.ir import Graph, interpret, parse_graph
 from spqc.ir.ops import Bias
+from spqc.plugins import pipeline, registry
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = {"json_mlp": "frontends", "remove_zero_bias": "passes", "operation_count": "targets"}

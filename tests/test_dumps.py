@@ -11,11 +11,11 @@ import pytest
 from fuzz.subjects import maps_graph
 
 import spqc as package
-from spqc import pipeline
-from spqc.errors import InternalError
+from spqc.foundation.errors import InternalError
 from spqc.frontends.graph_text import write_arrays
 from spqc.ir import Graph
 from spqc.passes.pack_spikes import PackSpikes
+from spqc.plugins import pipeline
 from spqc.targets.llvm import Llvm
 
 Run = Callable[..., object]

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from spqc import registry
 from spqc.frontends.graph_text import read_arrays
+from spqc.plugins import registry
 
 Run = Callable[..., object]
 Golden = Callable[[str, str], None]
@@ -203,7 +203,7 @@ def test_an_array_that_declares_too_much(spqc: Run, net: Path) -> None:
 
 def test_a_stream_of_another_batch(net: Path) -> None:
     import spqc
-    from spqc.errors import InputError
+    from spqc.foundation.errors import InputError
 
     artifact = spqc.load(net)
     artifact.step(np.zeros((3, 4), np.uint8))

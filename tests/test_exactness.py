@@ -14,14 +14,15 @@ from stress.networks import served
 from test_strategies import add_neuron
 
 import spqc
-from spqc.errors import InternalError, ModelError
+from spqc.foundation.errors import InternalError, ModelError
 from spqc.ir import Builder, Graph, Type, ops
 from spqc.ir.grids import magnitudes
-from spqc.targets._tir import build, extent
-from spqc.targets._tir.choice import strategies
-from spqc.targets._tir.constants import Constants
+from spqc.targets._plan import extent
+from spqc.targets._plan.constants import Constants
+from spqc.targets._tir import build
 from spqc.targets.llvm.compile import machine_target
 from spqc.targets.llvm.cpu import missing_features
+from spqc.targets.llvm.strategies import strategies
 
 NAMES = sorted(strategies())
 CPUS = ("host", "x86-64-v3", "x86-64")

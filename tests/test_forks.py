@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 from small_artifact import PATIENCE_S, TARGETS, contents, inputs, use
 
-from spqc.errors import UsageError
+from spqc.foundation.errors import UsageError
 from spqc.runtime.session import Artifact
 
 pytest.importorskip("tvm")
 
-from spqc.targets.llvm.workspace import Stage
+from spqc.targets.llvm.execution.workspace import Stage
 
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are not forked here")
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from spqc import pipeline
-from spqc.errors import SpqcError
+from spqc.foundation.errors import SpqcError
 from spqc.ir import Array, Graph, Type, Value, parse_graph
 from spqc.ir.grids import magnitudes
 from spqc.ir.program import Program
+from spqc.plugins import pipeline
 
 MARK = "// ---- gives\n"
 FILES = sorted((Path(__file__).parent / "golden" / "passes").glob("*.tg"))

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from spqc.health import Check, Diagnosis
+from spqc.commands.doctor import Check, Diagnosis
 from spqc.report.terminal import show_diagnosis, show_table
 
 Run = Callable[..., Any]
@@ -29,7 +29,7 @@ def test_brackets_are_literal(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_missing_package_is_named_whole(spqc: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("spqc.health._OPTIONAL", ("no-such-package",))
+    monkeypatch.setattr("spqc.commands.doctor._OPTIONAL", ("no-such-package",))
     assert "hint: pip install 'spqc[torch]'" in spqc("doctor").out
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from random_graphs import integer_neuron, random_codes
 
 import spqc
-from spqc.errors import GraphError
+from spqc.foundation.errors import GraphError
 from spqc.ir import Builder, Graph, Type, interpret, parse_graph, verify
 from spqc.ir.fixed_point import Compartment, Integration, bits_for, fitted, shifted
 from spqc.ir.ops import CurrentNeuron, Integrate, Linear

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_graphs import Maker
 
-from spqc.errors import GraphError
-from spqc.health import tiny_graph
+from spqc.commands.doctor import tiny_graph
+from spqc.foundation.errors import GraphError
 from spqc.ir import Graph, Type, Value, interpret, parse_graph, parse_type, verify
 from spqc.ir.ops import Linear
 

@@ -15,12 +15,12 @@ from spqc.ir.types import state_type
 
 tvm = pytest.importorskip("tvm")
 
-from spqc.targets._tir.context import Machine  # noqa: E402  (tvm must be there)
-from spqc.targets._tir.kernels.lane_shape import LaneShape, lane_shape  # noqa: E402
-from spqc.targets._tir.kernels.lanes import PERMUTES  # noqa: E402
-from spqc.targets._tir.kernels.lookup import make_plan  # noqa: E402
-from spqc.targets._tir.limits import Entries, limits  # noqa: E402
+from spqc.targets._plan.machine import Machine  # noqa: E402  (tvm must be there)
+from spqc.targets._plan.threshold_tables import Entries, limits  # noqa: E402
 from spqc.targets.llvm.cpu import host_flags  # noqa: E402
+from spqc.targets.llvm.kernels.lookup.lanes import PERMUTES  # noqa: E402
+from spqc.targets.llvm.kernels.lookup.plan import make_plan  # noqa: E402
+from spqc.targets.llvm.kernels.rows.lane_shape import LaneShape, lane_shape  # noqa: E402
 
 LOOKUP = "llvm{strategy=lookup}"
 needs_vbmi = pytest.mark.skipif("avx512vbmi" not in host_flags(), reason="this CPU has no byte permutes of 512 bits")

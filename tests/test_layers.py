@@ -1,4 +1,4 @@
-"""Imports run one way: cli -> api -> {pipeline, runtime, ...} -> contracts -> ir; tvm and torch keep their places."""
+"""Imports run one way: cli -> api -> commands -> {runtime, plugins, ...} -> ir -> foundation."""
 
 from __future__ import annotations
 
@@ -11,32 +11,35 @@ import pytest
 ROOT = Path(__file__).parents[1]
 DRIVERS = tuple(
     f"spqc.{name}"
-    for name in (
-        "analysis", "api", "calibration", "cli", "compiler", "sources", "verification", "benchmark", "inspection",
-        "catalogue", "health", "pipeline", "registry", "report", "tuning",
-    )
+    for name in ("api", "cli", "commands", "plugins.pipeline", "plugins.registry", "report", "tuning")
 )  # fmt: skip
 RUNTIME = "spqc.runtime"
 PLUGINS = ("spqc.passes", "spqc.targets", "spqc.frontends")
 FRAMEWORKS = ("torch", "tvm", "tvm_ffi", "sklearn")
+LAYERS = tuple(
+    f"spqc.{name}"
+    for name in ("api", "cli", "commands", "cost", "ir", "nn", "plugins", "report", "runtime", "train", "tuning")
+)  # fmt: skip
 
 FORBIDDEN: dict[str, tuple[str, ...]] = {
-    "spqc/ir": (*DRIVERS, RUNTIME, "spqc.contracts", *PLUGINS, "spqc.nn", *FRAMEWORKS),
-    "spqc/contracts.py": (*DRIVERS, RUNTIME, *PLUGINS, "spqc.nn", *FRAMEWORKS),
-    "spqc/options.py": (*DRIVERS, RUNTIME, "spqc.ir", "spqc.contracts", *FRAMEWORKS),
-    "spqc/errors.py": ("spqc", "numpy", *FRAMEWORKS),
-    "spqc/runtime": ("spqc.api", "spqc.cli", "spqc.compiler", *PLUGINS, "spqc.nn", *FRAMEWORKS),
-    "spqc/cost": (*DRIVERS, "spqc.contracts", *PLUGINS, "spqc.nn", "spqc.train", *FRAMEWORKS),
-    "spqc/pipeline.py": ("spqc.api", "spqc.cli", *PLUGINS, *FRAMEWORKS),
-    "spqc/registry.py": ("spqc.api", "spqc.cli", "spqc.pipeline", RUNTIME, *FRAMEWORKS),
+    "spqc/foundation": (*LAYERS, *PLUGINS, *FRAMEWORKS),
+    "spqc/ir": (*DRIVERS, RUNTIME, "spqc.plugins", *PLUGINS, "spqc.nn", *FRAMEWORKS),
+    "spqc/plugins/contracts.py": (*DRIVERS, RUNTIME, *PLUGINS, "spqc.nn", *FRAMEWORKS),
+    "spqc/plugins": ("spqc.api", "spqc.cli", "spqc.commands", RUNTIME, "spqc.nn", *FRAMEWORKS),
+    "spqc/runtime": ("spqc.api", "spqc.cli", "spqc.commands", *PLUGINS, "spqc.nn", *FRAMEWORKS),
+    "spqc/cost": (*DRIVERS, "spqc.plugins", *PLUGINS, "spqc.nn", "spqc.train", *FRAMEWORKS),
+    "spqc/commands": ("spqc.api", "spqc.cli", "spqc.report", *PLUGINS, *FRAMEWORKS),
     "spqc/api.py": ("spqc.cli", "spqc.report", *PLUGINS, *FRAMEWORKS),
     "spqc/report": ("spqc.cli", *FRAMEWORKS),
-    "spqc/cli": ("spqc.pipeline", "spqc.registry", *PLUGINS, "spqc.ir", "spqc.nn", *FRAMEWORKS),
+    "spqc/cli": ("spqc.plugins", *PLUGINS, "spqc.ir", "spqc.nn", *FRAMEWORKS),
     "spqc/nn": (*DRIVERS, RUNTIME, *PLUGINS, "spqc.train", "tvm"),
     "spqc/train": (*DRIVERS, RUNTIME, *PLUGINS, "tvm"),
     "passes": (*DRIVERS, RUNTIME, "spqc.targets", "spqc.frontends", "spqc.nn", *FRAMEWORKS),
     "frontends": (*DRIVERS, "spqc.passes", "spqc.targets", "tvm"),
     "targets": (*DRIVERS, "spqc.frontends", "spqc.nn", "spqc.train", "torch"),
+    "targets/_plan": ("spqc.targets._tir", "spqc.targets.llvm", "spqc.targets.reference", *FRAMEWORKS),
+    "targets/_tir": ("spqc.targets.llvm", "spqc.targets.reference"),
+    "targets/reference": ("spqc.targets._tir", "spqc.targets.llvm", "tvm"),
 }  # fmt: skip
 # What a frontend or a target may use of the runtime: how runs are observed, and how arrays are packed.
 RUNTIME_FOR_PLUGINS = ("spqc.runtime.observe", "spqc.runtime.packing")
@@ -102,3 +105,9 @@ def test_modules_stay_short(place: str) -> None:
 @pytest.mark.parametrize("place", ["frontends", "passes", "targets"])
 def test_folders_of_plugins_are_not_top_level_packages(place: str) -> None:
     assert f'if __name__ == "{place}"' in (ROOT / place / "__init__.py").read_text()
+
+
+def test_the_top_of_the_package_has_no_loose_modules() -> None:
+    """What stands there is what users import: the rest is in a layer."""
+    loose = {path.stem for path in (ROOT / "spqc").glob("*.py")}
+    assert loose == {"__init__", "__main__", "api", "contracts", "errors", "options"}

@@ -14,10 +14,10 @@ import pytest
 import spqc
 from spqc import api
 from spqc.cli import shared
-from spqc.errors import InputError, Notice, UsageError
-from spqc.health import tiny_graph
+from spqc.commands.doctor import tiny_graph
+from spqc.foundation.errors import InputError, Notice, UsageError
 from spqc.ir import Graph, parse_graph
-from spqc.ir.layout import LAYOUTS, ambiguity, arranged
+from spqc.ir.axis_order import LAYOUTS, ambiguity, arranged
 
 Run = Callable[..., Any]
 STEPS, SHAPE = 2, (4,)

@@ -12,10 +12,10 @@ pytest.importorskip("tvm")
 
 from kernel_sites import sites
 
-from spqc.targets._tir.choice import strategies
 from spqc.targets.llvm.compile import machine_target
-from spqc.targets.llvm.lessons import KINDS, network
-from spqc.targets.llvm.tuner import candidates_of
+from spqc.targets.llvm.strategies import strategies
+from spqc.targets.llvm.tuning.lessons import KINDS, network
+from spqc.targets.llvm.tuning.tuner import candidates_of
 
 
 def test_lessons_teach_every_strategy_of_a_wide_cpu() -> None:

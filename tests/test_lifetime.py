@@ -16,12 +16,12 @@ import pytest
 from small_artifact import PATIENCE_S, TARGETS, contents, inputs, use
 
 import spqc
-from spqc.errors import UsageError
+from spqc.foundation.errors import UsageError
 from spqc.runtime.session import Artifact
 
 pytest.importorskip("tvm")
 
-from spqc.targets.llvm.workspace import _KEPT
+from spqc.targets.llvm.execution.workspace import _KEPT
 
 needs_linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 

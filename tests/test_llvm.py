@@ -14,7 +14,7 @@ from hand_network import hand
 from random_graphs import Maker, random_codes
 
 import spqc
-from spqc.errors import SpqcError, Unavailable, UsageError
+from spqc.foundation.errors import SpqcError, Unavailable, UsageError
 from spqc.ir import Array, Builder, Graph, Type, ops
 from spqc.ir.types import state_type
 from spqc.targets._tir import build

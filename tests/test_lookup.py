@@ -13,7 +13,7 @@ from spqc.ir.types import state_type
 
 tvm = pytest.importorskip("tvm")
 
-from spqc.targets._tir.digits import codes_of, decompose, flush_period, in_order, pieces  # noqa: E402
+from spqc.targets._plan.digits import codes_of, decompose, flush_period, in_order, pieces  # noqa: E402
 from spqc.targets.llvm.cpu import host_flags  # noqa: E402
 
 needs_vbmi = pytest.mark.skipif("avx512vbmi" not in host_flags(), reason="this CPU has no byte permutes of 512 bits")

@@ -15,15 +15,15 @@ from random_graphs import Maker, random_codes
 from test_llvm import check, one_layer
 
 import spqc
-from spqc.contracts import Package
-from spqc.errors import InternalError
+from spqc.foundation.errors import InternalError
+from spqc.plugins.contracts import Package
 
 pytest.importorskip("tvm")
 
-from spqc.targets.llvm.executor import NativeExecutor
-from spqc.targets.llvm.memory import Garbage, guarded, read_only
-from spqc.targets.llvm.native import Calls
-from spqc.targets.llvm.workspace import Stage
+from spqc.targets.llvm.execution.executor import NativeExecutor
+from spqc.targets.llvm.execution.memory import Garbage, guarded, read_only
+from spqc.targets.llvm.execution.workspace import Stage
+from spqc.targets.llvm.library.native import Calls
 
 SIZES = [1, 63, 64, 100, 4096, 5000]
 
@@ -39,7 +39,7 @@ def codes(samples: int) -> Any:
 
 def fate_of(code: str) -> int:
     """Return the exit code of a Python program; negative: the signal that ended it."""
-    begin = "import ctypes, numpy as np\nfrom spqc.targets.llvm.memory import guarded, read_only\n"
+    begin = "import ctypes, numpy as np\nfrom spqc.targets.llvm.execution.memory import guarded, read_only\n"
     done = subprocess.run([sys.executable, "-c", begin + code], capture_output=True, check=False)
     return done.returncode
 
@@ -99,7 +99,7 @@ def test_an_arena_that_is_too_small_ends_the_process(tmp_path: Path) -> None:
     code = f"""if True:
         import spqc
         from dataclasses import replace
-        from spqc.targets.llvm.executor import NativeExecutor
+        from spqc.targets.llvm.execution.executor import NativeExecutor
         package = spqc.load({str(artifact)!r}).contents.package()
         functions = {{name: f | {{"arena_bytes": 64}} for name, f in package.settings["functions"].items()}}
         small = replace(package, settings=package.settings | {{"functions": functions}})

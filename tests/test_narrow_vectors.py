@@ -17,13 +17,13 @@ from spqc.ir import Graph, Type
 
 tvm = pytest.importorskip("tvm")
 
-from spqc.targets._tir.choice import choose  # noqa: E402
-from spqc.targets._tir.density import measured  # noqa: E402
-from spqc.targets._tir.kernels.product import choose as product_of  # noqa: E402
-from spqc.targets._tir.rates import shipped, vectors  # noqa: E402
-from spqc.targets._tir.strategy import Site  # noqa: E402
+from spqc.targets._plan.density import measured  # noqa: E402
+from spqc.targets._plan.rates import shipped, vectors  # noqa: E402
+from spqc.targets._plan.strategy import Site  # noqa: E402
 from spqc.targets.llvm.compile import machine_target  # noqa: E402
 from spqc.targets.llvm.cpu import missing_features  # noqa: E402
+from spqc.targets.llvm.kernels.dense.product import choose as product_of  # noqa: E402
+from spqc.targets.llvm.strategies import chooser  # noqa: E402
 
 PRODUCTS = {"alderlake": "dot", "x86-64-v3": "pairs", "x86-64-v2": "pairs", "x86-64": "words"}
 V3 = frozenset({"sse4.1", "ssse3", "avx", "avx2"})
@@ -82,4 +82,4 @@ def test_choice_follows_spikes_and_weights(kind: Type, share: float, fastest: st
     one = second(convolution(draw(kind, (128, 128, 3, 3)), 8, kind), V3)
     assert vectors(one.machine.features) == "avx2"
     there = replace(one, density=measured((1 - share, share)), rates=shipped("avx2")["rates"])
-    assert choose(there).strategy == fastest
+    assert chooser().choose(there).strategy == fastest

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import spqc
-from spqc.errors import ModelError
+from spqc.foundation.errors import ModelError
 from spqc.runtime.session import Artifact
 
 torch = pytest.importorskip("torch")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import spqc
-from spqc.errors import GraphError
+from spqc.foundation.errors import GraphError
 from spqc.ir import Builder, Graph, Type, Value, interpret, verify
 from spqc.ir.levels import RELEASED, TAPEOUT, TERNARY
 from spqc.ir.ops import Affine, Automaton, Linear, Neuron

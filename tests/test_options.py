@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spqc.errors import UsageError
-from spqc.options import build, format_call, nearest, split_call
+from spqc.foundation.errors import UsageError
+from spqc.foundation.options import build, format_call, nearest, split_call
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from random_graphs import Maker, random_codes
 
-from spqc import pipeline
-from spqc.contracts import Module, Pass
 from spqc.ir import Array, Builder, Graph, Type, Value, interpret, parse_graph, verify
 from spqc.ir.interpret_program import interpret_program
 from spqc.ir.ops import Add, Affine, Conv2d, Flatten, Linear, Neuron
 from spqc.ir.program import Program
 from spqc.ir.types import state_type
+from spqc.plugins import pipeline
+from spqc.plugins.contracts import Module, Pass
 from spqc.targets.llvm import Llvm
 
 GRAPH_PASSES = Llvm().pipeline()

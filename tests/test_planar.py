@@ -14,10 +14,10 @@ from spqc.ir import Builder, Graph, Type, ops
 
 tvm = pytest.importorskip("tvm")
 
-from spqc.targets._tir.choice import choose, strategies  # noqa: E402
-from spqc.targets._tir.kernels.quads import Pieces  # noqa: E402
 from spqc.targets._tir.vector import i32  # noqa: E402
 from spqc.targets.llvm.cpu import host_flags  # noqa: E402
+from spqc.targets.llvm.kernels.planar.plan import Pieces  # noqa: E402
+from spqc.targets.llvm.strategies import chooser, strategies  # noqa: E402
 
 FEATURES = frozenset({"avx512f", "avx512bw", "avx512vl", "avx512vbmi", "avx512vnni", "gfni"})
 HOST = {flag.replace("_", "") for flag in host_flags()}  # avx512_vnni
@@ -116,7 +116,7 @@ def test_other_machines_are_refused() -> None:
 
 def test_frames_that_change_are_summed_so() -> None:
     first, _ = sites(network(channels=3, size=(32, 32), padding=1, outputs=64), FEATURES)
-    assert choose(first).strategy == "planar"
+    assert chooser().choose(first).strategy == "planar"
 
 
 @pytest.mark.parametrize(

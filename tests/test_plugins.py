@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from spqc import registry
-from spqc.contracts import Frontend, Pass, Target
-from spqc.errors import UsageError
+from spqc.foundation.errors import UsageError
+from spqc.plugins import registry
+from spqc.plugins.contracts import Frontend, Pass, Target
 
 BASES = {"frontends": Frontend, "passes": Pass, "targets": Target}
 ALL = [(kind, name) for kind in registry.KINDS for name in registry.available(kind)]

@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("tvm")
 
-from spqc.targets._tir.context import Machine
+from spqc.targets._plan.machine import Machine
 from spqc.targets.llvm.pool import source
 
 HARNESS = r"""

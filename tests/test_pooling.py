@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import spqc
-from spqc.errors import GraphError, ModelError
+from spqc.foundation.errors import GraphError, ModelError
 from spqc.ir import Builder, Graph, Type, ops
 from spqc.ir.text import parse_graph, print_graph
 

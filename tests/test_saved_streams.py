@@ -20,7 +20,7 @@ from test_integer_neurons import network
 from test_llvm import one_layer
 
 import spqc
-from spqc.errors import InputError, SpqcError, UsageError
+from spqc.foundation.errors import InputError, SpqcError, UsageError
 from spqc.ir import Graph
 from spqc.runtime.saved_state import MAGIC
 from spqc.runtime.session import Artifact
@@ -182,7 +182,7 @@ def test_mutated_states_are_refused_or_run(target: str) -> None:
 
 def test_a_step_that_was_cut_in_two_is_not_continued(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("tvm")
-    from spqc.targets.llvm.native import Calls
+    from spqc.targets.llvm.library.native import Calls
 
     artifact = Artifact(contents("llvm"))
     stream, x = begun(artifact), inputs(N_BATCH, 0)

@@ -59,7 +59,7 @@ def test_a_single_frame_is_repeated() -> None:
 def test_levels_come_from_the_notes() -> None:
     from dataclasses import replace
 
-    from spqc.health import tiny_graph
+    from spqc.commands.doctor import tiny_graph
 
     graph = replace(
         tiny_graph(), notes=(*tiny_graph().notes, ("levels.features.0", "-1.5|0|1.5"), ("low.features.0", "-1"))
@@ -71,7 +71,7 @@ def test_levels_come_from_the_notes() -> None:
 
 
 def test_a_lying_target_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    from spqc.health import tiny_graph
+    from spqc.commands.doctor import tiny_graph
     from spqc.targets.reference.executor import ReferenceStream
 
     honest = ReferenceStream.step

@@ -16,11 +16,11 @@ from spqc.ir import Graph
 
 tvm = pytest.importorskip("tvm")
 
-from spqc.targets._tir.choice import choose, strategies  # noqa: E402
-from spqc.targets._tir.density import Density  # noqa: E402
-from spqc.targets._tir.kernels.slice_lanes import choose_slice_lanes  # noqa: E402
-from spqc.targets._tir.sliced import BLOCK, FIRST, ONES, WORD, Programs, digits, slices_of  # noqa: E402
+from spqc.targets._plan.adder_programs import BLOCK, FIRST, ONES, WORD, Programs, digits, slices_of  # noqa: E402
+from spqc.targets._plan.density import Density  # noqa: E402
 from spqc.targets.llvm.cpu import host_flags  # noqa: E402
+from spqc.targets.llvm.kernels.slices.slice_lanes import choose_slice_lanes  # noqa: E402
+from spqc.targets.llvm.strategies import chooser, strategies  # noqa: E402
 
 Integers = npt.NDArray[np.int64]
 FEATURES = frozenset({"avx512f", "avx512bw", "avx512vl", "avx512vbmi", "gfni"})
@@ -170,5 +170,5 @@ def test_lanes_are_filled(height: int, width: int, steps: int, words: int, vecto
 def test_many_weights_of_several_digits_on_a_large_map_are_sliced() -> None:
     graph = two_layers(draw("powers of two", (64, 64, 3, 3)), size=(32, 32), steps=4, padding=1)
     *_, second, _ = sites(graph, FEATURES)
-    assert choose(replace(second, density=Density((0.7, 0.3)))).strategy == "slices"
-    assert choose(replace(second, density=Density((0.98, 0.02)))).strategy == "events"
+    assert chooser().choose(replace(second, density=Density((0.7, 0.3)))).strategy == "slices"
+    assert chooser().choose(replace(second, density=Density((0.98, 0.02)))).strategy == "events"

@@ -14,8 +14,8 @@ from test_llvm import check, needs_v3
 
 import spqc
 from spqc.cli.main import main
-from spqc.errors import ArtifactError, GraphError
-from spqc.inspection import inspect_path
+from spqc.commands.inspect import inspect_path
+from spqc.foundation.errors import ArtifactError, GraphError
 from spqc.ir import Array, Builder, Graph, Type, Value, ops
 from spqc.ir.grids import magnitudes
 from spqc.ir.types import state_type

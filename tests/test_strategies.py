@@ -13,21 +13,21 @@ from random_graphs import Maker, random_codes
 from test_llvm import check, needs_v3, one_layer
 
 import spqc
-from spqc.contracts import Advice, Candidate
-from spqc.errors import UsageError
+from spqc.foundation.errors import UsageError
 from spqc.ir import Builder, Graph, Type, Value, ops
 from spqc.ir.types import state_type
+from spqc.plugins.contracts import Advice, Candidate
 from spqc.runtime.observe import observe_graph
 
 tvm = pytest.importorskip("tvm")
 
-from spqc.targets._tir.choice import choose, predict, strategies  # noqa: E402  (tvm must be there)
-from spqc.targets._tir.context import Machine  # noqa: E402
-from spqc.targets._tir.density import measured  # noqa: E402
-from spqc.targets._tir.rates import rates_for  # noqa: E402
-from spqc.targets._tir.strategies.events import format_of  # noqa: E402
+from spqc.targets._plan.density import measured  # noqa: E402
+from spqc.targets._plan.machine import Machine  # noqa: E402
+from spqc.targets._plan.rates import rates_for  # noqa: E402
 from spqc.targets.llvm.compile import machine_target  # noqa: E402
-from spqc.targets.llvm.measure import Bench  # noqa: E402
+from spqc.targets.llvm.kernels.events.strategy import format_of  # noqa: E402
+from spqc.targets.llvm.strategies import chooser, strategies  # noqa: E402  (tvm must be there)
+from spqc.targets.llvm.tuning.measure import Bench  # noqa: E402
 
 NAMES = sorted(strategies())
 
@@ -79,11 +79,13 @@ def test_strategies_declare_what_they_cost(name: str) -> None:
 
 def test_the_fastest_prediction_is_chosen() -> None:
     for one in sites(one_layer(17, 9, 9)):
-        found = choose(one)
+        found = chooser().choose(one)
         assert found.predicted_ns is not None and found.strategy in NAMES
         for name in NAMES:
             if not strategies()[name].refuses(one):
-                assert all(found.predicted_ns <= predict(one, name, s) for s in strategies()[name].proposed(one))
+                assert all(
+                    found.predicted_ns <= chooser().predict(one, name, s) for s in strategies()[name].proposed(one)
+                )
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -103,7 +105,7 @@ def test_few_events_are_added_in_longer_runs() -> None:
 
     def channels(active: float) -> int:
         one = replace(second, machine=machine, density=measured([1 - active, active]))
-        found = choose(replace(one, rates=rates_for(machine, Advice())), "events")
+        found = chooser().choose(replace(one, rates=rates_for(machine, Advice())), "events")
         return found.settings.get("channels", 64)
 
     assert channels(0.01) > channels(0.15) > channels(0.6)

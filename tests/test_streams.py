@@ -16,7 +16,7 @@ from small_artifact import PATIENCE_S, TARGETS, contents, inputs
 from test_llvm import one_layer
 
 import spqc
-from spqc.errors import InputError, UsageError
+from spqc.foundation.errors import InputError, UsageError
 from spqc.runtime.session import Artifact
 
 
@@ -203,7 +203,7 @@ def test_other_integers_and_orders_are_carried_over(dtype: Any) -> None:
 @pytest.mark.parametrize("threads", [1, 3])
 def test_huge_batches_are_divided(threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """With regions of 4 KB: two or three samples a call."""
-    from spqc.targets.llvm import workspace
+    from spqc.targets.llvm.execution import workspace
 
     target = "llvm" if threads == 1 else "llvm{threads=3}"
     x = inputs(40, 0)
@@ -230,7 +230,7 @@ def test_huge_batches_are_divided(threads: int, monkeypatch: pytest.MonkeyPatch)
 )
 def test_shares_have_a_limit(samples: int, threads: int, most: int, stages: list[list[int]]) -> None:
     pytest.importorskip("tvm")
-    from spqc.targets.llvm.workspace import shares
+    from spqc.targets.llvm.execution.workspace import shares
 
     assert shares(samples, threads, most) == stages
 

@@ -16,8 +16,8 @@ import pytest
 from test_errors import check
 
 import spqc as package
-from spqc.health import tiny_graph
-from spqc.targets.llvm import loading
+from spqc.commands.doctor import tiny_graph
+from spqc.targets.llvm.library import loading
 
 Run = Callable[..., object]
 ROOT = Path(__file__).parents[1]

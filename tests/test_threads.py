@@ -17,13 +17,13 @@ from test_llvm import check, one_layer
 from test_lookup import two_layers
 
 import spqc
-from spqc.errors import ArtifactError
+from spqc.foundation.errors import ArtifactError
 from spqc.ir import Graph
 
 pytest.importorskip("tvm")
 
-from spqc.targets.llvm.native import Library, _Record
-from spqc.targets.llvm.workspace import shares
+from spqc.targets.llvm.execution.workspace import shares
+from spqc.targets.llvm.library.native import Library, _Record
 
 PATIENCE_S = 20.0
 STRATEGIES = ["dense", "events", "lookup", "slices", "sparse"]

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 import spqc
-from spqc import pipeline
-from spqc.contracts import Source
-from spqc.errors import ModelError
+from spqc.foundation.errors import ModelError
 from spqc.frontends.spquant import SpQuant
+from spqc.plugins import pipeline
+from spqc.plugins.contracts import Source
 
 torch = pytest.importorskip("torch")
 

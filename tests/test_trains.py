@@ -12,11 +12,8 @@ from test_llvm import check, needs_v3
 from spqc.ir import Array, Builder, Graph, Type, Value, ops
 from spqc.ir.ops import Automaton
 from spqc.ir.types import state_type
-
-tvm = pytest.importorskip("tvm")
-
-from spqc.targets._tir.kernels.train import trains_of  # noqa: E402  (tvm must be there)
-from spqc.targets._tir.trains import Trains, find_trains  # noqa: E402
+from spqc.targets._plan.constant_input_spikes import Trains, find_trains
+from spqc.targets._plan.neurons import trains_of
 
 rng = np.random.default_rng
 

@@ -14,12 +14,12 @@ import pytest
 from test_artifact import parts
 
 import spqc
-from spqc import registry
-from spqc.errors import ArtifactError, Unavailable
-from spqc.health import tiny_graph
+from spqc.commands.doctor import tiny_graph
+from spqc.foundation.errors import ArtifactError, Unavailable
+from spqc.plugins import registry
 from spqc.runtime.archive import write_archive
-from spqc.targets.llvm.elf import Library
-from spqc.targets.llvm.seal import SYMBOL, seal_of
+from spqc.targets.llvm.library.elf import Library
+from spqc.targets.llvm.library.seal import SYMBOL, seal_of
 
 Files = dict[str, bytes]
 X = np.random.default_rng(0).integers(0, 2, (5, 2, 4))

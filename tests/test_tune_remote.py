@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 import spqc
-from spqc.contracts import Tracker
-from spqc.errors import Unavailable, UsageError
+from spqc.foundation.errors import Unavailable, UsageError
+from spqc.plugins.contracts import Tracker
 from spqc.tuning.budget import machines
 from spqc.tuning.records import read_records
 

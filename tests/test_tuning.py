@@ -18,8 +18,8 @@ import numpy as np
 import pytest
 
 import spqc as package
-from spqc.contracts import Candidate, Finding, Job, Tuner
-from spqc.errors import OutputError, UsageError
+from spqc.foundation.errors import OutputError, UsageError
+from spqc.plugins.contracts import Candidate, Finding, Job, Tuner
 from spqc.tuning.budget import seconds
 from spqc.tuning.driver import Step, search
 from spqc.tuning.fit import Measurement, fitted, nonnegative

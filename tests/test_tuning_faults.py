@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from spqc.errors import UsageError
+from spqc.foundation.errors import UsageError
 from spqc.tuning.records import read_records
 
 

@@ -18,10 +18,10 @@ from spqc.ir import Graph
 
 tvm = pytest.importorskip("tvm")
 
-from spqc.targets._tir.choice import choose, predict, strategies  # noqa: E402
-from spqc.targets._tir.density import Density, assumed  # noqa: E402
-from spqc.targets._tir.strategies._planes import PlaneStrategy, bits  # noqa: E402
-from spqc.targets._tir.strategy import Settings, Site  # noqa: E402
+from spqc.targets._plan.density import Density, assumed  # noqa: E402
+from spqc.targets._plan.strategy import Settings, Site  # noqa: E402
+from spqc.targets.llvm.kernels.rows.planes import PlaneStrategy, bits  # noqa: E402
+from spqc.targets.llvm.strategies import chooser, strategies  # noqa: E402
 
 FEATURES = frozenset({"avx512f", "avx512bw", "avx512vl", "avx512vbmi", "gfni"})
 
@@ -117,9 +117,9 @@ def second_layer(size: int = 32) -> Site:
 )
 def test_planes_follow_the_chances(name: str, chances: tuple[float, ...], settings: Settings) -> None:
     site = replace(second_layer(), density=Density(chances))
-    found = choose(site, name)
+    found = chooser().choose(site, name)
     assert found.settings == settings
-    assert found.predicted_ns == min(predict(site, name, s) for s in strategies()[name].space(site))
+    assert found.predicted_ns == min(chooser().predict(site, name, s) for s in strategies()[name].space(site))
 
 
 @pytest.mark.parametrize("name", ["lookup", "slices"])
@@ -128,7 +128,7 @@ def test_every_number_of_planes_is_tried(name: str) -> None:
 
 
 def test_the_choice_says_how_many_planes() -> None:
-    found = choose(second_layer())
+    found = chooser().choose(second_layer())
     assert found.strategy in ("lookup", "slices")
     assert found.report()["settings"] == {"planes": 2}
 

@@ -12,8 +12,8 @@ import pytest
 from random_graphs import Maker
 
 import spqc
-from spqc.errors import UsageError
-from spqc.health import tiny_graph
+from spqc.commands.doctor import tiny_graph
+from spqc.foundation.errors import UsageError
 from spqc.ir import Array
 from spqc.runtime.samples import random_codes
 from spqc.runtime.stress import stress_codes

@@ -21,7 +21,7 @@ from typing import Any
 import torch
 
 import spqc
-from spqc.files import write_atomic
+from spqc.foundation.files import write_atomic
 from spqc.train import train
 
 from .cases import CASES, SEEDS, STEPS, TASKS, Case, Task, key

@@ -23,8 +23,9 @@ from typing import Any
 import numpy as np
 
 import spqc
+from spqc.commands.sources import read_model
+from spqc.foundation.version import __version__
 from spqc.runtime.artifact import encode
-from spqc.sources import read_model
 
 from .networks import SEED, Case, build, digits, events, folded, frames, rates, resnet19, spikformer, vgg9
 from .page import page
@@ -261,7 +262,7 @@ def environment(peers: list[Peer]) -> dict[str, Any]:
         "cores": os.cpu_count(),
         "machine": platform.machine(),
         "python": platform.python_version(),
-        "versions": {"spqc": spqc.__version__} | {p.package: p.version for p in peers},
+        "versions": {"spqc": __version__} | {p.package: p.version for p in peers},
     }
 
 

@@ -11,9 +11,9 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from spqc import pipeline
-from spqc.contracts import Module
 from spqc.ir import Graph, Op
+from spqc.plugins import pipeline
+from spqc.plugins.contracts import Module
 
 Floats = npt.NDArray[np.float32]
 

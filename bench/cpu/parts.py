@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import spqc
-from spqc.compiler import lowered, optimised, target_of
-from spqc.contracts import Candidate, Job
+from spqc.commands.compile import lowered, optimised, target_of
+from spqc.foundation.version import __version__
+from spqc.plugins.contracts import Candidate, Job
 from spqc.tuning.advice import NONE, advice_for
 from spqc.tuning.records import Journal, Record
 
@@ -59,7 +60,7 @@ def _measure(net: Any, target: str, strategy: str, calibrate: Any, records: Path
     with Journal(records) as journal:
         for job in tuner.jobs():
             for way, ns in tuner.measure(job, [_wanted(job, strategy)]):
-                journal.append(Record(job.key, way.strategy, dict(way.settings), ns, date, spqc.__version__))
+                journal.append(Record(job.key, way.strategy, dict(way.settings), ns, date, __version__))
                 alone[job.layer] = ns / 1e3
     return alone
 

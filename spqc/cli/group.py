@@ -6,8 +6,8 @@ from importlib import import_module
 
 import click
 
-from spqc.errors import UsageError
-from spqc.options import nearest
+from spqc.foundation.errors import UsageError
+from spqc.foundation.options import nearest
 
 COMMANDS: dict[str, str] = {
     "compile": "Compile a model into one artifact.",

@@ -9,9 +9,9 @@ import traceback
 
 import click
 
-import spqc
-from spqc.errors import SpqcError, Unavailable
-from spqc.options import nearest
+from spqc.foundation.errors import SpqcError, Unavailable
+from spqc.foundation.options import nearest
+from spqc.foundation.version import __version__
 
 from . import notices
 from .group import LazyGroup
@@ -21,7 +21,7 @@ _MEMORY_HINT = "give fewer samples at a time, or use a machine with more"
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(spqc.__version__, prog_name="spqc", message="%(prog)s %(version)s")
+@click.version_option(__version__, prog_name="spqc", message="%(prog)s %(version)s")
 @click.option("-v", "--verbose", is_flag=True, help="Tell on stderr what the compiler does.")
 def cli(verbose: bool) -> None:
     """Compile quantised spiking neural networks.

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from spqc.errors import Notice
+from spqc.foundation.errors import Notice
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from . import shared
 
 if TYPE_CHECKING:
     from spqc.api import RunReport
-    from spqc.ir.layout import Layout
+    from spqc.ir.axis_order import Layout
 
 
 @click.command("run")

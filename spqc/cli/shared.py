@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 LAYOUTS = ("NT", "TN", "N", "T")
-"""As spqc.ir.layout has them, which would load numpy before a word is printed."""
+"""As spqc.ir.axis_order has them, which would load numpy before a word is printed."""
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 target = click.option(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from spqc.errors import UsageError
+from spqc.foundation.errors import UsageError
 
 from . import shared
 

@@ -9,7 +9,7 @@ import click
 from . import shared
 
 if TYPE_CHECKING:
-    from spqc.ir.layout import Layout
+    from spqc.ir.axis_order import Layout
 
 
 @click.command("verify")

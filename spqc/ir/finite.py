@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from spqc.errors import ModelError
+from spqc.foundation.errors import ModelError
 
 from .graph import Graph
 

@@ -11,7 +11,7 @@ import itertools
 import numpy as np
 import numpy.typing as npt
 
-from spqc.errors import ModelError
+from spqc.foundation.errors import ModelError
 
 Integers = npt.NDArray[np.int64]
 

@@ -8,10 +8,10 @@ from typing import Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
-from spqc.errors import InputError, UsageError
+from spqc.foundation.errors import InputError, UsageError
+from spqc.foundation.foreign_arrays import as_array
 
-from .foreign_arrays import as_array
-from .layout import Layout, arranged
+from .axis_order import Layout, arranged
 
 Encoding = Literal["pixels", "spikes", "digits"]
 Coding = Literal["frames", "direct"]

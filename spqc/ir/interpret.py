@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 
-from spqc.errors import GraphError
+from spqc.foundation.errors import GraphError
 
 from .graph import Graph, Value
 from .op import Op

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Literal
 
-from spqc.errors import ModelError
+from spqc.foundation.errors import ModelError
 
 Ties = Literal["down", "up", "even", "away"]
 

@@ -6,8 +6,8 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any, ClassVar, NoReturn
 
-from spqc.errors import GraphError, SpqcError
-from spqc.options import format_value
+from spqc.foundation.errors import GraphError, SpqcError
+from spqc.foundation.options import format_value
 
 from .graph import Value
 from .types import Array, Clock, Type

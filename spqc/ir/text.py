@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from spqc.errors import GraphError, SpqcError
-from spqc.options import nearest, parse_value
+from spqc.foundation.errors import GraphError, SpqcError
+from spqc.foundation.options import nearest, parse_value
 
 from .graph import Graph, Value
 from .op import OPERATORS, Op

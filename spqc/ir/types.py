@@ -11,8 +11,8 @@ from typing import Any, Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
-from spqc.errors import GraphError
-from spqc.options import format_value
+from spqc.foundation.errors import GraphError
+from spqc.foundation.options import format_value
 
 Array = npt.NDArray[Any]
 Encoding = Literal["spike", "ternary", "int", "uint", "pot", "apot", "fixed", "float"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from spqc.errors import GraphError
+from spqc.foundation.errors import GraphError
 
 from .graph import Graph, Value
 

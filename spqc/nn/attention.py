@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from spqc.errors import ModelError
+from spqc.foundation.errors import ModelError
 
 from .signal import Signal
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import nn
 
-from spqc.errors import ModelError, SpqcError, UsageError
+from spqc.foundation.errors import ModelError, SpqcError, UsageError
 
 from . import config as network_config
 from . import overrides, values

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from spqc.errors import ModelError
+from spqc.foundation.errors import ModelError
 
 from .layers import Record, SpikingLayer
 from .network import NetworkSignature, SpikingNetwork

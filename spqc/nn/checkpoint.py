@@ -13,8 +13,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from spqc.errors import ModelError, SpqcError
-from spqc.files import write_atomic
+from spqc.foundation.errors import ModelError, SpqcError
+from spqc.foundation.files import write_atomic
 
 from . import models, parameters, restorable, wrappers
 from .container import check_container, check_size

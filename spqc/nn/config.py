@@ -9,10 +9,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from spqc.errors import UsageError
+from spqc.foundation.errors import UsageError
+from spqc.foundation.options import require_seed
 from spqc.ir.inputs import Coding, Encoding, InputFormat
 from spqc.ir.levels import RELEASED, TAPEOUT, TERNARY
-from spqc.options import require_seed
 
 from .options import INTEGER, INTEGER_ONLY, LEVELS_ONLY, MaskOptions, NeuronOptions, check_choices
 from .synapse import BatchNorm, SynapseOptions

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from spqc.errors import ModelError
+from spqc.foundation.errors import ModelError
 from spqc.ir.levels import midpoints
 
 from . import exact

@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 
-from spqc.errors import ModelError
-from spqc.zips import BadZip, Zip
+from spqc.foundation.errors import ModelError
+from spqc.foundation.zips import BadZip, Zip
 
 _SLACK = 1 << 20
 _HINT = "save networks with spqc.nn.checkpoint.save, or with `spqc train`"

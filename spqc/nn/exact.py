@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from spqc.errors import ModelError
+from spqc.foundation.errors import ModelError
 
 Real = npt.NDArray[np.float64]
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from spqc.errors import ModelError
+from spqc.foundation.errors import ModelError
 
 from . import axes, exact
 from .integer_neuron import LoihiNeuron, Numbers, loihi_bias

@@ -12,7 +12,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-from spqc.errors import ModelError
+from spqc.foundation.errors import ModelError
 from spqc.ir.fixed_point import Compartment, Integration, bits_for
 
 from . import surrogates

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from spqc.errors import ModelError
+from spqc.foundation.errors import ModelError
 
 from . import axes, constants, exact, integer_layer, integer_neuron
 from .masks import ChannelGate, SpatialMask

@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any, Literal, get_args, get_type_hints
 
-from spqc.errors import UsageError
+from spqc.foundation.errors import UsageError
 from spqc.ir.fixed_point import Overflow, Rounding
 from spqc.ir.levels import TERNARY, Ties, is_power_of_two
 

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from spqc.errors import UsageError
+from spqc.foundation.errors import UsageError
 
 Spec = Mapping[str, Any]
 

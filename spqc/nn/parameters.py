@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from spqc.errors import ModelError
+from spqc.foundation.errors import ModelError
 
 from . import wrappers
 from .synapse import ChannelNorm

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from spqc.errors import ModelError
+from spqc.foundation.errors import ModelError
 from spqc.ir.sides import Sides, outputs
 
 from . import axes

@@ -9,7 +9,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from spqc.errors import ModelError, UsageError
+from spqc.foundation.errors import ModelError, UsageError
 from spqc.ir import grids
 
 from . import lattices

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
-from spqc.errors import ModelError
+from spqc.foundation.errors import ModelError
 
 from . import models, parameters
 from .synapse import ChannelNorm

@@ -15,7 +15,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from spqc.errors import UsageError
+from spqc.foundation.errors import UsageError
 
 _LOW, _HIGH, _TEMPERATURE = -0.1, 1.1, 2.0 / 3.0
 _START = 2.0

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeVar
 
-from spqc.errors import ModelError
-from spqc.options import nearest
+from spqc.foundation.errors import ModelError
+from spqc.foundation.options import nearest
 
 S = TypeVar("S")
 

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from spqc.errors import UsageError
+from spqc.foundation.errors import UsageError
 
 from . import axes
 from .layers import SpikingLayer

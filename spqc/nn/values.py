@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, TypeGuard
 
-from spqc.errors import ModelError
+from spqc.foundation.errors import ModelError
 from spqc.ir.sides import Sides
 
 from .pooling import Window

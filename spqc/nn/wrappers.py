@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from torch import nn
 from torch.nn.utils import parametrize
 
-from spqc.errors import ModelError
+from spqc.foundation.errors import ModelError
 
 if TYPE_CHECKING:
     from .network import SpikingNetwork

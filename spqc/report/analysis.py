@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from .terminal import say, show_table
 
 if TYPE_CHECKING:
-    from spqc.analysis import Analysis
+    from spqc.commands.analyze import Analysis
     from spqc.cost.account import LayerAccount
     from spqc.cost.activity import LayerActivity
     from spqc.cost.memory import Footprint

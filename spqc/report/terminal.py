@@ -11,11 +11,11 @@ from rich.text import Text
 from .table import Cell, sentence, table
 
 if TYPE_CHECKING:
-    from spqc.benchmark import BenchReport
-    from spqc.catalogue import Entry
-    from spqc.health import Diagnosis
-    from spqc.inspection import Inspection, OperatorRow
-    from spqc.verification import VerifyReport
+    from spqc.commands.bench import BenchReport
+    from spqc.commands.doctor import Diagnosis
+    from spqc.commands.inspect import Inspection, OperatorRow
+    from spqc.commands.list import Entry
+    from spqc.commands.verify import VerifyReport
 
 _PLAIN_WIDTH = 120
 _SPARSE = 0.75  # weights of which fewer are not zero are worth a word

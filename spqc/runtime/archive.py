@@ -7,8 +7,8 @@ import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from spqc.errors import ArtifactError
-from spqc.zips import BadZip, Zip
+from spqc.foundation.errors import ArtifactError
+from spqc.foundation.zips import BadZip, Zip
 
 LARGEST_BYTES = 2 << 30
 """More than any network of this compiler needs: a file that is larger, or declares more, is refused unread."""

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import spqc
-from spqc.contracts import Package
-from spqc.errors import ArtifactError, GraphError, SpqcError
+from spqc.foundation.errors import ArtifactError, GraphError, SpqcError
+from spqc.foundation.version import __version__
 from spqc.ir import Graph, parse_graph, verify
+from spqc.plugins.contracts import Package
 
 from .archive import Archive, write_archive
 from .manifest import AGAIN, FORMAT, FORMAT_VERSION, read_manifest, read_report
@@ -65,7 +65,7 @@ def describe(contents: Contents) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
-        "spqc": spqc.__version__,
+        "spqc": __version__,
         "target": contents.target,
         "pipeline": contents.pipeline,
         "source": dict(contents.source),

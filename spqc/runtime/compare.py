@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from spqc.contracts import Observation
 from spqc.ir import Array
+from spqc.plugins.contracts import Observation
 
 from .observe import KEEP
 

@@ -6,11 +6,11 @@ import warnings
 
 import numpy.typing as npt
 
-from spqc.errors import Notice
+from spqc.foundation.errors import Notice
+from spqc.foundation.foreign_arrays import as_array
 from spqc.ir import Array, Graph
-from spqc.ir.foreign_arrays import as_array
+from spqc.ir.axis_order import Layout, ambiguity
 from spqc.ir.inputs import InputFormat
-from spqc.ir.layout import Layout, ambiguity
 
 
 def given_codes(graph: Graph, form: InputFormat, x: npt.ArrayLike, layout: Layout | None = None) -> Array:

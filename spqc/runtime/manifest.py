@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from spqc import registry
-from spqc.errors import ArtifactError, UsageError
-from spqc.options import split_call
+from spqc.foundation.errors import ArtifactError, UsageError
+from spqc.foundation.options import split_call
+from spqc.plugins import registry
 
 FORMAT = "spqc-artifact"
 FORMAT_VERSION = 1

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from spqc.errors import GraphError
+from spqc.foundation.errors import GraphError
 from spqc.ir.grids import magnitudes
 from spqc.ir.types import Array, Type
 

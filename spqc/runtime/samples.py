@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from spqc.contracts import Examples
+from spqc.foundation.options import require_seed
 from spqc.ir import Graph
-from spqc.options import require_seed
+from spqc.plugins.contracts import Examples
 
 from .observe import input_format
 

@@ -19,7 +19,7 @@ import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from spqc.errors import GraphError, InputError
+from spqc.foundation.errors import GraphError, InputError
 from spqc.ir import Array, Graph, Type, Value
 from spqc.ir.ops import Automaton, Neuron, Spiking
 

@@ -10,15 +10,15 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from spqc import registry
-from spqc.contracts import Executor, Observation
-from spqc.errors import ArtifactError, UsageError
-from spqc.files import write_atomic
+from spqc.foundation.errors import ArtifactError, UsageError
+from spqc.foundation.files import write_atomic
+from spqc.foundation.locks import ForkLock
+from spqc.foundation.options import split_call
 from spqc.ir import Array, Graph
+from spqc.ir.axis_order import Layout
 from spqc.ir.inputs import InputFormat
-from spqc.ir.layout import Layout
-from spqc.locks import ForkLock
-from spqc.options import split_call
+from spqc.plugins import registry
+from spqc.plugins.contracts import Executor, Observation
 
 from .artifact import Contents, encode, read
 from .given import given_codes

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from spqc.errors import GraphError
+from spqc.foundation.errors import GraphError
 from spqc.ir.types import Array, Type
 
 from .packing import pack, packed_size, unpack

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 import numpy.typing as npt
 
-from spqc import contracts
-from spqc.errors import InputError, UsageError
-from spqc.locks import ForkLock
+from spqc.foundation.errors import InputError, UsageError
+from spqc.foundation.locks import ForkLock
+from spqc.plugins import contracts
 
 from .saved_state import Saved, decode, encode
 

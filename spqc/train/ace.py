@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from spqc.errors import UsageError
+from spqc.foundation.errors import UsageError
 from spqc.nn import axes
 from spqc.nn.layers import SpikingLayer
 from spqc.nn.network import SpikingNetwork

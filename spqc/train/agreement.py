@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from spqc.errors import InputError, UsageError
+from spqc.foundation.errors import InputError, UsageError
 
 from .data import DataSet
 

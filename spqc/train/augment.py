@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from spqc.errors import UsageError
+from spqc.foundation.errors import UsageError
 
 Codes = npt.NDArray[np.uint8]
 Moves = npt.NDArray[np.int64]

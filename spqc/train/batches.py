@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from spqc.errors import UsageError
+from spqc.foundation.errors import UsageError
 
 from . import augment
 from .data import DataSet

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from spqc.errors import ModelError, UsageError
+from spqc.foundation.errors import ModelError, UsageError
 from spqc.nn import checkpoint
 from spqc.nn.network import SpikingNetwork
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from spqc.errors import UsageError
-from spqc.options import nearest
+from spqc.foundation.errors import UsageError
+from spqc.foundation.options import nearest
 
 
 @dataclass(frozen=True)

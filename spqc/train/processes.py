@@ -17,7 +17,7 @@ import torch
 from torch import distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from spqc.errors import UsageError
+from spqc.foundation.errors import UsageError
 
 T = TypeVar("T")
 

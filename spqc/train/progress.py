@@ -11,7 +11,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from spqc.errors import OutputError, UsageError
+from spqc.foundation.errors import OutputError, UsageError
 
 _LEAST_BAR = 6
 _COUNTS = (

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any, Literal
 
-from spqc.errors import UsageError
+from spqc.foundation.errors import UsageError
 from spqc.nn.options import check_choices
 
 

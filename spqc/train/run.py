@@ -11,9 +11,9 @@ from typing import Any
 
 import torch
 
-from spqc.errors import OutputError, UsageError
+from spqc.foundation.errors import OutputError, UsageError
+from spqc.foundation.options import require_seed
 from spqc.nn import checkpoint, models
-from spqc.options import require_seed
 
 from . import flows, processes, progress, recipes, settings, source, state
 from .batches import held_out

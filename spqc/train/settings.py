@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from spqc.errors import UsageError
+from spqc.foundation.errors import UsageError
+from spqc.foundation.options import nearest
 from spqc.nn import models
-from spqc.options import nearest
 
 from . import presets, recipes
 from .recipes import Recipe

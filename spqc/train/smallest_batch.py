@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spqc.errors import UsageError
+from spqc.foundation.errors import UsageError
 from spqc.nn.layers import SpikingLayer
 from spqc.nn.network import SpikingNetwork
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from spqc.errors import UsageError
+from spqc.foundation.errors import UsageError
+from spqc.foundation.options import build, format_call, split_call
 from spqc.nn import models
-from spqc.options import build, format_call, split_call
 
 from . import data
 from .agreement import empty_classes, require_alike, require_samples

@@ -11,8 +11,8 @@ from typing import Any
 
 import torch
 
-from spqc.errors import ModelError, UsageError
-from spqc.files import write_atomic
+from spqc.foundation.errors import ModelError, UsageError
+from spqc.foundation.files import write_atomic
 
 from .settings import Settings, difference
 

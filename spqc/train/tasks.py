@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor, nn
 
-from spqc.errors import UsageError
+from spqc.foundation.errors import UsageError
 from spqc.nn import losses
 from spqc.nn.network import SpikingNetwork
 

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy.typing as npt
 
-from spqc.arrays import read_array
-from spqc.calibration import measure_chances
-from spqc.contracts import Advice
-from spqc.errors import InputError
+from spqc.cost.input_rates import measure_chances
+from spqc.foundation.arrays import read_array
+from spqc.foundation.errors import InputError
 from spqc.ir import Graph
-from spqc.ir.layout import Layout
+from spqc.ir.axis_order import Layout
+from spqc.plugins.contracts import Advice
 from spqc.runtime.given import given_codes
 from spqc.runtime.observe import input_format
 

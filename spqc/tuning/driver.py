@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import spqc
-from spqc.contracts import Candidate, Finding, Job, Tuner
+from spqc.foundation.version import __version__
+from spqc.plugins.contracts import Candidate, Finding, Job, Tuner
 
 from .records import Journal, Record, findings, read_records
 
@@ -155,4 +155,4 @@ def _way(found: Candidate | Finding) -> str:
 
 def _record(job: Job, candidate: Candidate, ns: float) -> Record:
     today = datetime.datetime.now(datetime.UTC).date().isoformat()
-    return Record(job.key, candidate.strategy, dict(candidate.settings), round(ns, 1), today, spqc.__version__)
+    return Record(job.key, candidate.strategy, dict(candidate.settings), round(ns, 1), today, __version__)

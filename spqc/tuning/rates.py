@@ -7,7 +7,7 @@ import logging
 from collections.abc import Mapping
 from pathlib import Path
 
-from spqc.files import write_atomic
+from spqc.foundation.files import write_atomic
 
 _LOG = logging.getLogger(__name__)
 Fitted = Mapping[str, Mapping[str, Mapping[str, float]]]

@@ -15,8 +15,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from spqc.contracts import Finding
-from spqc.errors import OutputError, UsageError
+from spqc.foundation.errors import OutputError, UsageError
+from spqc.plugins.contracts import Finding
 
 _LOG = logging.getLogger(__name__)
 VERSION = 1

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy.typing as npt
 
-from spqc.compiler import lowered, optimised, target_of
-from spqc.contracts import Advice, Candidate, Target, Tracker
-from spqc.errors import UsageError
+from spqc.commands.compile import lowered, optimised, target_of
+from spqc.foundation.errors import UsageError
+from spqc.foundation.options import format_call
 from spqc.ir import Graph
 from spqc.ir.ops import Conv, Linear
-from spqc.options import format_call
+from spqc.plugins.contracts import Advice, Candidate, Target, Tracker
 
 from .advice import NONE, advice_for
 from .driver import Step, TuneReport, search

@@ -10,17 +10,9 @@ from tvm import tirx
 from spqc.ir.ops import Automaton
 from spqc.ir.program import LANES
 
+from .._plan.neurons import UNROLLED
 from .context import Context
 from .vector import Expr, Registers, bind, broadcast, cast, constant, held, lane_numbers, lanes, select
-
-_UNROLLED = 64  # thresholds a neuron that are compared straight in registers
-_PROBE = 8  # comparisons that one step of a bisection is worth, in code and in time
-
-
-def work(op: Automaton) -> int:
-    """Return what deciding one neuron costs, in comparisons."""
-    rows, steps, _ = op.type_of(2).shape
-    return rows * steps if rows * steps <= _UNROLLED else _PROBE * steps.bit_length()
 
 
 @dataclass(frozen=True)
@@ -57,7 +49,7 @@ class Rows:
             where = context.constants.table(value, dtype, fill=2 ** (31 if dtype == "int32" else 62) - 1)
             base = bind(context.constant_index(where.offset, dtype) + channel * (rows * steps))
         found = cls(context, dtype, base, rows, steps, 1 if shared else LANES, ())
-        few = range(rows * steps if rows * steps <= _UNROLLED else 0)
+        few = range(rows * steps if rows * steps <= UNROLLED else 0)
         return replace(found, bound=tuple(bind(found._at(i)) for i in few))
 
     def _at(self, index: int) -> Expr:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import tvm
 
-from spqc.errors import InternalError, Unavailable
-from spqc.temporary import refused, temporary_folder, write_temporary
+from spqc.foundation.errors import InternalError, Unavailable
+from spqc.foundation.temporary import refused, temporary_folder, write_temporary
 
 from .interrupt import interruptible
 

@@ -11,29 +11,15 @@ from tvm.tirx.script import builder as T
 
 from spqc.ir import Value
 from spqc.ir.program import Program
+from spqc.targets._plan.constants import Constants
+from spqc.targets._plan.extent import check_extent
+from spqc.targets._plan.geometry import StateSlot, TraceSlot, padded, trace_bytes
+from spqc.targets._plan.machine import Machine
 
-from .constants import Constants
-from .extent import check_extent
-from .geometry import StateSlot, TraceSlot, padded, trace_bytes
 from .memory import Memory, Place, imported_place, itemsize, place, result_place
 from .vector import Expr, bind, i32, loop
 
 THREAD = "spqc_thread"  # the function that says which thread runs
-_PIECES = 4  # tasks of a loop for each thread: what a slow core leaves undone, others take
-
-
-@dataclass(frozen=True)
-class Machine:
-    """What the generated code may use; `cpu` is LLVM's name of the processor."""
-
-    features: frozenset[str]
-    threads: int = 1
-    cpu: str = ""
-
-    @property
-    def tasks(self) -> int:
-        """How many tasks a parallel loop has."""
-        return _PIECES * self.threads
 
 
 @dataclass

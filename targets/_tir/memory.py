@@ -11,8 +11,8 @@ from tvm.tirx.script import builder as T
 from spqc.ir import Value
 from spqc.ir.program import LANES, Buffer, Program
 
-from .geometry import Map, map_of, padded
-from .signature import REGIONS, VIEWS
+from .._plan.geometry import Map, map_of, padded
+from .._plan.signature import REGIONS, VIEWS
 from .vector import Expr, bind, broadcast, cast, i32, lanes, store
 
 _WIDTH = {"8": 1, "16": 2, "32": 4, "64": 8}

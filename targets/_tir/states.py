@@ -8,8 +8,8 @@ from tvm.tirx.script import builder as T
 from spqc.ir import Value
 from spqc.ir.program import LANES
 
+from .._plan.geometry import StateSlot, padded
 from .context import Context
-from .geometry import StateSlot, padded
 from .vector import Expr, bind, broadcast, cast, constant, lane_numbers, lanes, or_lanes, store
 
 

@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from spqc.contracts import Advice, Binary, Lesson, Package, Target, Tracker, Tuner
-from spqc.errors import Unavailable, UsageError
+from spqc.foundation.errors import Unavailable, UsageError
 from spqc.ir import Graph
 from spqc.ir.program import Program
+from spqc.plugins.contracts import Advice, Binary, Lesson, Package, Target, Tracker, Tuner
 
-from .checks import MOST_THREADS, checked
 from .cpu import architecture, missing_features
-from .executor import NativeExecutor
+from .execution.executor import NativeExecutor
+from .library.checks import MOST_THREADS, checked
 
 _GRAPH = (
     "fold-neurons,remove-dead,absorb-direction,lower-power-of-two,hoist-constant,"
@@ -41,7 +41,7 @@ class Llvm(Target):
         return {"run": _LOWER.format(mode="fused"), "step": _LOWER.format(mode="stepped")}
 
     def check(self, graph: Graph) -> list[str]:
-        from .._tir.emit import unsupported
+        from .support import unsupported
 
         return unsupported(graph)
 
@@ -64,13 +64,13 @@ class Llvm(Target):
         return tuner(graph, programs, self, advice, tracker)
 
     def lessons(self) -> Sequence[Lesson]:
-        from .lessons import lessons
+        from .tuning.lessons import lessons
 
         return lessons()
 
     @classmethod
     def require_ready(cls) -> None:
-        from .ready import require_loadable
+        from .library.ready import require_loadable
 
         require_loadable()
 

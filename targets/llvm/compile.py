@@ -8,26 +8,26 @@ from typing import Any, Protocol
 import tvm
 from tvm.target import codegen
 
-from spqc.contracts import Advice, Binary, Tracker
-from spqc.errors import Unavailable, UsageError
+from spqc.foundation.errors import Unavailable, UsageError
+from spqc.foundation.options import nearest
 from spqc.ir import Graph
 from spqc.ir.ops import Spiking
 from spqc.ir.program import Program
-from spqc.options import nearest
+from spqc.plugins.contracts import Advice, Binary, Tracker
+from spqc.targets._plan.machine import Machine
 
-from .._tir.arrange import from_settings, lay_out
+from .._plan.arrange import from_settings, lay_out
+from .._plan.constants import Constants
+from .._plan.geometry import TraceSlot, trace_bytes
+from .._plan.signature import interface
 from .._tir.build import shared_library
-from .._tir.choice import check_name, choose_all
-from .._tir.constants import Constants
-from .._tir.context import Machine
-from .._tir.emit import Emitted, emit
-from .._tir.geometry import TraceSlot, trace_bytes
-from .._tir.signature import interface
 from .cpu import architecture, checked_features, missing_features
+from .emit import Emitted, emit
+from .library.seal import seal_of, signed
 from .pool import source
-from .remote import Lender
-from .seal import seal_of, signed
-from .tuner import NativeTuner
+from .strategies import chooser
+from .tuning.remote import Lender
+from .tuning.tuner import NativeTuner
 
 
 class Options(Protocol):
@@ -45,12 +45,12 @@ class Options(Protocol):
 
 def build(graph: Graph, programs: Mapping[str, Program], options: Options, advice: Advice) -> Binary:
     """Return one library with a function for each program."""
-    check_name(options.strategy)
+    chooser().require(options.strategy)
     target, features = machine_target(options.cpu)
     constants = Constants(graph)
     machine = Machine(frozenset(features), options.threads, str(target.attrs["mcpu"]))
     asked = options.strategy
-    choices = {name: choose_all(p, machine, constants, advice, asked) for name, p in programs.items()}
+    choices = {name: chooser().choose_all(p, machine, constants, advice, asked) for name, p in programs.items()}
     emitted = {name: emit(name, program, machine, constants, choices[name]) for name, program in programs.items()}
     settings: dict[str, Any] = {
         "architecture": architecture(),
@@ -83,7 +83,7 @@ def tuner(
     graph: Graph, programs: Mapping[str, Program], options: Options, advice: Advice, tracker: Tracker | None
 ) -> NativeTuner:
     """Return what measures the kernels of whole windows, on this machine or on those of a tracker."""
-    check_name(options.strategy)
+    chooser().require(options.strategy)
     target, features = machine_target(options.cpu)
     missing = missing_features(features) if tracker is None else []
     if missing:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.resources import files
 
-from .._tir.context import Machine
+from spqc.targets._plan.machine import Machine
 
 
 def source(machine: Machine) -> str:

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from spqc.contracts import Binary, Executor, Package, Target
 from spqc.ir import Graph
 from spqc.ir.program import Program
+from spqc.plugins.contracts import Binary, Executor, Package, Target
 
 
 @dataclass(frozen=True)

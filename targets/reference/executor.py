@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from spqc.contracts import Executor, Observation, Stream
-from spqc.errors import InputError
+from spqc.foundation.errors import InputError
+from spqc.foundation.locks import ForkLock
 from spqc.ir import Array, Graph, Type, interpret
 from spqc.ir.interpret import run_ops
-from spqc.locks import ForkLock
+from spqc.plugins.contracts import Executor, Observation, Stream
 from spqc.runtime.observe import named_inputs, observe_graph
 from spqc.runtime.packing import pack, unpack
 

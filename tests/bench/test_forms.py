@@ -12,8 +12,8 @@ from bench.cpu.networks import build, digits, folded, frames, set_rate
 from bench.cpu.page import page
 from bench.cpu.peers import PEERS, Setting
 from bench.cpu.timing import in_turn, rounds_for
+from spqc.commands.sources import read_model
 from spqc.nn import models
-from spqc.sources import read_model
 
 _LAYERS = [
     {"op": "conv2d", "out": 9, "kernel": 3, "padding": 1},

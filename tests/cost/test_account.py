@@ -8,7 +8,7 @@ from hand_network import hand, still
 from spqc.cost.account import account_of
 from spqc.cost.memory import memory_forms, ratio_bounds
 from spqc.ir.ops import Automaton
-from spqc.pipeline import parse, run
+from spqc.plugins.pipeline import parse, run
 
 
 def test_layers() -> None:

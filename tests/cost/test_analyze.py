@@ -10,7 +10,7 @@ from hand_network import frames, hand
 
 import spqc
 from spqc import api
-from spqc.errors import SpqcError, UsageError
+from spqc.foundation.errors import SpqcError, UsageError
 
 torch = pytest.importorskip("torch")
 
@@ -124,8 +124,8 @@ def test_refusals() -> None:
 
 
 def test_what_no_cpu_program_exists_for_is_still_accounted(monkeypatch: pytest.MonkeyPatch) -> None:
-    from spqc import analysis
-    from spqc.errors import ModelError
+    from spqc.commands import analyze as analysis
+    from spqc.foundation.errors import ModelError
 
     def refuse(*_: object) -> None:
         raise ModelError("1 operator is not supported")
@@ -148,8 +148,8 @@ def test_what_no_cpu_program_exists_for_is_still_accounted(monkeypatch: pytest.M
     ],
 )
 def test_an_outline_has_the_account_of_the_network(name: str, options: dict[str, object]) -> None:
+    from spqc.commands.sources import read_model
     from spqc.cost.account import account_of
-    from spqc.sources import read_model
 
     drawn = read_model(models.create(name, calibrate=False, **options)).graph
     outlined = read_model(models.outline(name, **options)).graph
@@ -168,7 +168,7 @@ def test_attention_and_bare_neurons_are_counted() -> None:
 
 
 def test_an_outline_takes_no_memory_for_weights() -> None:
-    from spqc.sources import read_model
+    from spqc.commands.sources import read_model
 
     graph = read_model(models.outline("vgg9", width=1 / 8)).graph
     weights = [graph.data[v.name] for v in graph.constants if v.type.size > 1000]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from event_files import AEDAT_HEADER, aedat, dat, naive_frames, random_events, saccades
 
-from spqc.errors import InputError, SpqcError, UsageError
+from spqc.foundation.errors import InputError, SpqcError, UsageError
 from spqc.train import data
 from spqc.train.data.formats import aedat as aedat_format
 from spqc.train.data.formats import npz, prophesee

@@ -8,7 +8,7 @@ from event_files import Event, naive_frames
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spqc.errors import InputError, UsageError
+from spqc.foundation.errors import InputError, UsageError
 from spqc.train.data.events import Events, FrameOptions, frame_numbers, frames, in_order
 
 SENSOR = (12, 9)

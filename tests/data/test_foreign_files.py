@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from event_files import aedat, boxes_file, dat, random_events, saccades
 
-from spqc.errors import InputError
+from spqc.foundation.errors import InputError
 from spqc.train import data
 from spqc.train.data.sets.dvs_cifar10 import CLASSES
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from event_files import boxes_file, dat, naive_frames, random_events
 
-from spqc.errors import InputError
+from spqc.foundation.errors import InputError
 from spqc.train import data
 from spqc.train.data.formats.boxes import read_boxes
 

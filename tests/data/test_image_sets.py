@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from spqc.errors import InputError, SpqcError, UsageError
+from spqc.foundation.errors import InputError, SpqcError, UsageError
 from spqc.train import data
 
 RNG = np.random.default_rng(3)

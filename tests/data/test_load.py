@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from spqc.errors import UsageError
+from spqc.foundation.errors import UsageError
 from spqc.ir.inputs import InputFormat
 from spqc.train import data
 

@@ -13,7 +13,7 @@ from event_files import AEDAT_HEADER, Event, aedat, boxes_file, dat, naive_frame
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spqc.errors import InputError
+from spqc.foundation.errors import InputError
 from spqc.train import data
 from spqc.train.data.events import Events
 from spqc.train.data.formats import aedat as aedat_format

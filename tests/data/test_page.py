@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from spqc.catalogue import entries
+from spqc.commands.list import entries
 from spqc.train import data
 
 PAGE = (Path(__file__).parents[2] / "docs" / "data.md").read_text()

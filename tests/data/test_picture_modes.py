@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from spqc.errors import InputError
+from spqc.foundation.errors import InputError
 from spqc.train import data
 from spqc.train.data.sets.imagenet import in_colour
 

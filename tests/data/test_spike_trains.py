@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spqc.errors import InputError, SpqcError, UsageError
+from spqc.foundation.errors import InputError, SpqcError, UsageError
 from spqc.train import data
 from spqc.train.data.formats.spike_lists import SpikeLists
 from spqc.train.data.sets.spike_trains import Options, binned

@@ -7,7 +7,7 @@ import hashlib
 import numpy as np
 import pytest
 
-from spqc.errors import UsageError
+from spqc.foundation.errors import UsageError
 from spqc.train import data
 from spqc.train.data.sets import synthetic_cube, synthetic_events
 from spqc.train.data.splits import stratified

@@ -11,7 +11,7 @@ from event_files import boxes_file, dat, random_events
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spqc.errors import InputError
+from spqc.foundation.errors import InputError
 from spqc.train import data
 from spqc.train.detection import (
     Head,

@@ -13,8 +13,8 @@ import numpy as np
 
 import spqc
 from spqc.cli import main
+from spqc.commands.doctor import tiny_graph
 from spqc.frontends.graph_text import write_arrays
-from spqc.health import tiny_graph
 from spqc.ir import Graph, parse_graph
 
 from .mutations import Random, damage_artifact, damage_bytes, damage_text, damage_zip

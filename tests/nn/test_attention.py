@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from spqc.errors import ModelError
+from spqc.foundation.errors import ModelError
 
 torch = pytest.importorskip("torch")
 

@@ -14,7 +14,7 @@ import pytest
 
 import spqc
 from spqc import api
-from spqc.errors import ModelError, SpqcError
+from spqc.foundation.errors import ModelError, SpqcError
 
 torch = pytest.importorskip("torch")
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from spqc.errors import ModelError, OutputError
+from spqc.foundation.errors import ModelError, OutputError
 
 torch = pytest.importorskip("torch")
 

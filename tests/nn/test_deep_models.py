@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import spqc
-from spqc.errors import UsageError
+from spqc.foundation.errors import UsageError
 
 torch = pytest.importorskip("torch")
 

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 import spqc
-from spqc.errors import ModelError, UsageError
+from spqc.commands.sources import read_model
+from spqc.foundation.errors import ModelError, UsageError
 from spqc.ir import Graph, ops
 from spqc.nn import models
-from spqc.sources import read_model
 
 
 def sizes(name: str, **options: Any) -> tuple[int, int, int]:

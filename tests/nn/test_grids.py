@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from spqc.errors import ModelError
+from spqc.foundation.errors import ModelError
 from spqc.ir import grids
 
 POT = {

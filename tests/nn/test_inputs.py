@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from spqc.errors import InputError, UsageError
+from spqc.foundation.errors import InputError, UsageError
 from spqc.ir.inputs import InputFormat
 
 SHAPE, STEPS = (2, 3), 4

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import spqc
-from spqc.errors import ModelError, SpqcError, UsageError
+from spqc.foundation.errors import ModelError, SpqcError, UsageError
 from spqc.ir.ops import CurrentNeuron, Integrate
 
 torch = pytest.importorskip("torch")

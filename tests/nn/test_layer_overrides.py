@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import spqc
-from spqc.errors import UsageError
+from spqc.foundation.errors import UsageError
 from spqc.ir.levels import RELEASED, TERNARY
 
 torch = pytest.importorskip("torch")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import spqc
-from spqc.errors import UsageError
+from spqc.foundation.errors import UsageError
 from spqc.ir.ops import Automaton
 
 torch = pytest.importorskip("torch")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from spqc.errors import InputError, ModelError, SpqcError, UsageError
+from spqc.foundation.errors import InputError, ModelError, SpqcError, UsageError
 
 torch = pytest.importorskip("torch")
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from spqc.errors import InputError, ModelError, OutputError
+from spqc.foundation.errors import InputError, ModelError, OutputError
 
 torch = pytest.importorskip("torch")
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from spqc.errors import UsageError
+from spqc.foundation.errors import UsageError
 from spqc.ir.levels import TERNARY, midpoints
 
 torch = pytest.importorskip("torch")

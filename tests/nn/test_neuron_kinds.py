@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import spqc
-from spqc.errors import ModelError
+from spqc.foundation.errors import ModelError
 
 torch = pytest.importorskip("torch")
 

@@ -11,7 +11,7 @@ import pytest
 
 import spqc
 from spqc import api
-from spqc.errors import ModelError, SpqcError
+from spqc.foundation.errors import ModelError, SpqcError
 
 torch = pytest.importorskip("torch")
 
@@ -159,8 +159,8 @@ def test_a_threshold_too_large_for_a_membrane() -> None:
 
 @pytest.mark.parametrize(("old", "new"), [("levels=-3", "levels=-inf"), ("0|1}", "0|nan}"), ("=0.5}", "=1e40}")])
 def test_numbers_in_a_text(old: str, new: str, tmp_path: Path) -> None:
+    from spqc.commands.sources import read_model
     from spqc.frontends.graph_text import write_arrays
-    from spqc.sources import read_model
 
     path = tmp_path / "net.tg"
     net = small(membrane="released", spatial_mask=0.5)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from spqc.errors import UsageError
+from spqc.foundation.errors import UsageError
 from spqc.ir import grids
 
 torch = pytest.importorskip("torch")

@@ -11,7 +11,7 @@ import pytest
 
 import spqc
 from spqc import api
-from spqc.errors import Notice
+from spqc.foundation.errors import Notice
 
 torch = pytest.importorskip("torch")
 

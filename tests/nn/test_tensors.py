@@ -10,7 +10,7 @@ import pytest
 
 import spqc
 from spqc import api
-from spqc.errors import InputError
+from spqc.foundation.errors import InputError
 
 torch = pytest.importorskip("torch")
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from spqc.errors import ModelError
+from spqc.foundation.errors import ModelError
 
 torch = pytest.importorskip("torch")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from spqc.errors import OutputError, UsageError
+from spqc.foundation.errors import OutputError, UsageError
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("sklearn")

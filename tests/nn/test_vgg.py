@@ -8,7 +8,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from spqc.errors import UsageError  # noqa: E402  (torch must be there)
+from spqc.foundation.errors import UsageError  # noqa: E402  (torch must be there)
 from spqc.nn import models  # noqa: E402
 from spqc.nn.models import vgg9  # noqa: E402
 

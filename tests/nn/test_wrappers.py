@@ -10,7 +10,7 @@ import pytest
 
 import spqc
 from spqc import api
-from spqc.errors import ModelError
+from spqc.foundation.errors import ModelError
 
 torch = pytest.importorskip("torch")
 

@@ -8,12 +8,12 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from bench.papers import ace, memory, networks, operations  # noqa: E402
+from bench.papers.networks import account  # noqa: E402
+from bench.papers.page import page  # noqa: E402
+from bench.papers.published import published  # noqa: E402
+from bench.papers.rows import TO_THE_DIGIT, compare, verdict_of  # noqa: E402
 from spqc.cost.ace import shares_of  # noqa: E402  (torch must be there)
-from spqc.papers import ace, memory, networks, operations  # noqa: E402
-from spqc.papers.networks import account  # noqa: E402
-from spqc.papers.page import page  # noqa: E402
-from spqc.papers.published import published  # noqa: E402
-from spqc.papers.rows import TO_THE_DIGIT, compare, verdict_of  # noqa: E402
 
 PAGE = Path(__file__).parents[2] / "docs" / "papers.md"
 

@@ -14,12 +14,13 @@ from comparison import compare
 from random_graphs import random_codes
 
 import spqc
-from spqc.errors import SpqcError
+from spqc.foundation.errors import SpqcError
 from spqc.ir import Array, Graph
 from spqc.ir.ops import Spiking
-from spqc.targets._tir import choice
-from spqc.targets._tir.strategy import Settings, Site
+from spqc.targets._plan.choice import Chooser
+from spqc.targets._plan.strategy import Settings, Site
 from spqc.targets.llvm.cpu import missing_features
+from spqc.targets.llvm.strategies import strategies
 
 from .networks import CPUS, network, target
 
@@ -53,7 +54,7 @@ def run_case(seed: int) -> Result:
     result = Result(seed)
     try:
         graph = network(seed)
-        result.target = target(seed, sorted(choice.strategies()), _cpus())
+        result.target = target(seed, sorted(strategies()), _cpus())
         with random_settings(seed):
             artifact = spqc.compile(graph, result.target, records="none")
     except SpqcError as error:
@@ -74,14 +75,14 @@ def random_settings(seed: int) -> Iterator[None]:
     """Take random settings of each strategy, as tuning might, in half of the cases; else those that are proposed."""
     rng = np.random.default_rng([seed, 2])
 
-    def drawn(site: Site, name: str) -> Settings:
-        space = list(choice.strategies()[name].space(site))
+    def drawn(chooser: Chooser, site: Site, name: str) -> Settings:
+        space = list(chooser.strategies[name].space(site))
         return space[int(rng.integers(len(space)))]
 
     if rng.random() < 0.5:
         yield
         return
-    with patch.object(choice, "_proposal", drawn):
+    with patch.object(Chooser, "_proposal", drawn):
         yield
 
 

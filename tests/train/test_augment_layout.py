@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from spqc.errors import UsageError
+from spqc.foundation.errors import UsageError
 
 pytest.importorskip("torch")
 pytest.importorskip("sklearn")

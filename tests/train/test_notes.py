@@ -12,7 +12,7 @@ from hand_network import hand
 
 from spqc import api
 from spqc.cli import main
-from spqc.errors import InputError, ModelError, UsageError
+from spqc.foundation.errors import InputError, ModelError, UsageError
 
 pytest.importorskip("torch")
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from spqc.errors import ModelError, UsageError
+from spqc.foundation.errors import ModelError, UsageError
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("sklearn")

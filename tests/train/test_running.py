@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import spqc
-from spqc.errors import ModelError, UsageError
+from spqc.foundation.errors import ModelError, UsageError
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("sklearn")

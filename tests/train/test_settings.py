@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from spqc.errors import UsageError
+from spqc.foundation.errors import UsageError
 
 pytest.importorskip("torch")
 

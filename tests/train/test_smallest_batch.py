@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spqc.errors import UsageError
+from spqc.foundation.errors import UsageError
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("sklearn")

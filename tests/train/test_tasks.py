@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import spqc
-from spqc.errors import InputError, UsageError
+from spqc.foundation.errors import InputError, UsageError
 
 torch = pytest.importorskip("torch")
 

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from spqc.locks import no_fork
+from spqc.foundation.locks import no_fork
 
 from ..op import Op, joined_clock
 from ..sides import Sides, canonical, outputs, per_axis

@@ -11,7 +11,7 @@ from functools import cache
 from types import ModuleType
 from typing import Any
 
-from spqc.errors import UsageError
+from spqc.foundation.errors import UsageError
 
 from .. import builder, calibration, config, initialisation
 from ..network import NetworkSignature, SpikingNetwork

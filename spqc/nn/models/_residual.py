@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from spqc.errors import UsageError
+from spqc.foundation.errors import UsageError
 
 from ..config import NetworkOptions
 from ..options import check_choices

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from spqc.errors import ModelError, UsageError
+from spqc.foundation.errors import ModelError, UsageError
 from spqc.ir.sides import outputs
 
 from ..config import NetworkOptions

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from spqc.errors import UsageError
+from spqc.foundation.errors import UsageError
 
 from ..config import NetworkOptions
 from ..options import check_choices

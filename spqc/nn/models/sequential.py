@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from spqc.errors import ModelError
+from spqc.foundation.errors import ModelError
 
 from ..config import NetworkOptions
 

@@ -11,8 +11,8 @@ import pkgutil
 from pathlib import Path
 from typing import Any
 
-from spqc.errors import UsageError
-from spqc.options import nearest
+from spqc.foundation.errors import UsageError
+from spqc.foundation.options import nearest
 
 from . import sets
 from .dataset import Boxes, Codes, DataSet, Labels

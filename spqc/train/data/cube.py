@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from spqc.errors import InputError, UsageError
+from spqc.foundation.errors import InputError, UsageError
 
 from .dataset import Codes, DataSet
 from .known import Request

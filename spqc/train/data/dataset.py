@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from spqc.errors import UsageError
+from spqc.foundation.errors import UsageError
 from spqc.ir.inputs import Encoding
 
 Codes = npt.NDArray[np.uint8]

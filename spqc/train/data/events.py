@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
-from spqc.errors import InputError, UsageError
+from spqc.foundation.errors import InputError, UsageError
 from spqc.ir.inputs import Encoding
 
 from .dataset import Codes

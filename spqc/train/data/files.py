@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from spqc.errors import InputError, UsageError
+from spqc.foundation.errors import InputError, UsageError
 
 from .dataset import Labels
 from .known import Request

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from spqc.errors import UsageError
+from spqc.foundation.errors import UsageError
 
 from .dataset import DataSet
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from spqc.errors import InputError
+from spqc.foundation.errors import InputError
 
 from .dataset import Codes, DataSet, Labels
 from .events import Events, FrameOptions, frames

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from spqc.errors import InputError
+from spqc.foundation.errors import InputError
 
 from .boxes import Floats, overlaps
 

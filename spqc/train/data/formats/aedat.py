@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from spqc.errors import InputError
+from spqc.foundation.errors import InputError
 
 from ..events import Events, in_order
 from ..files import complete, located, read_bytes

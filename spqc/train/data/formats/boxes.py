@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from spqc.errors import InputError
+from spqc.foundation.errors import InputError
 
 from ..dataset import Boxes
 from .npz import read_npy

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from spqc.errors import InputError
+from spqc.foundation.errors import InputError
 
 from ..dataset import Codes, Labels
 from ..files import complete, read_bytes

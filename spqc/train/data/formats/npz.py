@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from spqc.errors import InputError
+from spqc.foundation.errors import InputError
 
 from ..events import Events, in_order
 from ..files import located

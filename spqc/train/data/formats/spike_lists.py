@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from spqc.errors import InputError
+from spqc.foundation.errors import InputError
 
 from ..dataset import Labels
 from .npz import read_npz

@@ -7,7 +7,7 @@ from typing import get_args
 
 import numpy as np
 
-from spqc.errors import InputError, UsageError
+from spqc.foundation.errors import InputError, UsageError
 from spqc.ir.inputs import Encoding, InputFormat
 
 from ..dataset import DataSet, in_memory

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from spqc.errors import InputError
+from spqc.foundation.errors import InputError
 
 from ..dataset import Codes, DataSet, Labels, in_memory
 from ..files import folder_below

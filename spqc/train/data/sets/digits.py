@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from spqc.errors import UsageError
+from spqc.foundation.errors import UsageError
 
 from ..dataset import Codes, DataSet, Labels, in_memory
 from ..known import Known, NoOptions, Request

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from spqc.errors import InputError
+from spqc.foundation.errors import InputError
 
 from .. import splits
 from ..dataset import DataSet

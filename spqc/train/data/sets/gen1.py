@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from spqc.errors import InputError
+from spqc.foundation.errors import InputError
 
 from ..dataset import Boxes, Codes, DataSet
 from ..events import Events, FrameOptions, Rule, collect, frame_numbers

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from spqc.errors import InputError
+from spqc.foundation.errors import InputError
 
 from ..cube import Cube, patches, to_codes
 from ..dataset import DataSet

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from spqc.errors import InputError, UsageError
+from spqc.foundation.errors import InputError, UsageError
 
 from ..dataset import Codes, DataSet
 from ..files import class_folders, folder_below, needing, subfolders

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from spqc.errors import InputError, UsageError
+from spqc.foundation.errors import InputError, UsageError
 
 from ..dataset import Codes, DataSet
 from ..files import MOST_CLASSES, numbered

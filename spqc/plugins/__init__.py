@@ -1,0 +1,1 @@
+"""What a plug-in implements, how it is found, and how passes run one after another."""

@@ -1,1 +1,0 @@
-"""Kernel emitters: one file a strategy."""

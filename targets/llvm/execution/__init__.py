@@ -1,0 +1,1 @@
+"""Runs a compiled library: memory, calls, streams, and what it leaves as arrays."""

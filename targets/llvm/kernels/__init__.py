@@ -1,0 +1,1 @@
+"""Kernels of the CPU: a folder for each strategy; `rows` and `whole` serve several, or are no strategies."""

@@ -1,0 +1,1 @@
+"""Bit-serial: words of spikes and ternary weights, AND and popcount."""

@@ -1,0 +1,77 @@
+"""Neurons whose input does not change in time: a comparison and a flip for each place gives the spikes of all steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from tvm.tirx.script import builder as T
+
+from spqc.ir.ops import Automaton
+from spqc.ir.program import LANES
+from spqc.targets._plan.constant_input_spikes import Trains
+from spqc.targets._plan.geometry import Region
+from spqc.targets._plan.neurons import trains_of
+from spqc.targets._tir.context import Context
+from spqc.targets._tir.vector import Expr, Registers, bind, cast, constant, held, lanes, select, when
+
+from .blocks import Block
+
+
+class Sums(Protocol):
+    """The sums of a block, by number: in registers, or where another strategy left them."""
+
+    def __getitem__(self, index: int) -> Expr: ...
+
+
+@dataclass
+class Train:
+    """Emits the packed spikes of one region's neurons."""
+
+    context: Context
+    op: Automaton
+    trains: Trains
+
+    @classmethod
+    def of(cls, context: Context, region: Region) -> Train | None:
+        """Return the emitter of a region, None where its neurons go step by step."""
+        op, found = region.neuron, trains_of(context.program, region, context.constants)
+        return cls(context, op, found) if found and isinstance(op, Automaton) else None
+
+    def run(self, block: Block, sums: Sums, words: Registers, tile: Expr, inside: Callable[[int], Expr | None]) -> None:
+        """Emit a block, one sum for each of its places: [tile][pixel]; `inside` says whether a pixel exists."""
+        for o in range(block.tiles):
+            self._prepare(bind((tile * block.tiles + o) * LANES))
+            for p in range(block.pixels):
+                with when(inside(p)):
+                    words[o * block.pixels + p] = self._spikes(sums[o * block.pixels + p])
+
+    def _prepare(self, channel: Expr) -> None:
+        where = self.context.constants.place(
+            self.op.inputs[2].name,
+            "trains",
+            "int32",
+            self._rows * -(-len(self.trains.first) // LANES) * LANES,
+            channels=len(self.trains.first),
+            group=self.context.steps,
+            entries=self.op.following,
+            part=self.op.fires,
+            carry=self.op.carry,
+        )
+        self.base = bind(self.context.constant_index(where.offset, "int32") + channel * self._rows)
+
+    @property
+    def _rows(self) -> int:
+        return 1 + 2 * self.trains.count
+
+    def _row(self, index: int) -> Expr:
+        return T.Bind(self.context.memory.view("constant", "int32")[lanes(self.base + index * LANES)])
+
+    def _spikes(self, n: Expr) -> Expr:
+        """Return the spikes of all steps of LANES sums."""
+        n, word = held(cast(n, "int32")), self._row(0)
+        for k in range(self.trains.count):
+            flips = select(n >= self._row(1 + 2 * k), self._row(2 + 2 * k), constant(0, "int32"))
+            word = held(word ^ flips)
+        return word

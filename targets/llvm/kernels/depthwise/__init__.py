@@ -1,0 +1,1 @@
+"""Depthwise: a channel reads itself alone."""

@@ -1,0 +1,1 @@
+"""Event-driven: only the weights of active inputs are added."""

@@ -1,0 +1,1 @@
+"""Planar: byte dot products whose lanes are pixels."""

@@ -1,0 +1,1 @@
+"""Sparse: the dense kernel without the rows of weights that are zero."""

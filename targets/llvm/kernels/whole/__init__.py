@@ -1,0 +1,1 @@
+"""Operators that are kernels of their own: attention, wide counts, pooling, reshapes."""
