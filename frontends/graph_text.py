@@ -13,7 +13,7 @@ from spqc.foundation.errors import ModelError
 from spqc.foundation.zips import BadZip, Zip
 from spqc.ir import Array, Graph, Value, parse_graph
 from spqc.ir.graph_files import write_arrays
-from spqc.plugins.contracts import Frontend, Observation, Source
+from spqc.plugins.frontend import Frontend, Observation, Source
 from spqc.runtime.observe import observe_graph
 
 __all__ = ["PLUGIN", "GraphText", "read_arrays", "write_arrays"]

@@ -12,7 +12,7 @@ import numpy as np
 from spqc.foundation.errors import ModelError, UsageError
 from spqc.ir import Array, Builder, Graph, Type, Value, ops
 from spqc.ir.types import signed_type
-from spqc.plugins.contracts import Examples, Frontend, Observation, Source
+from spqc.plugins.frontend import Examples, Frontend, Observation, Source
 
 from . import _neurons as neurons
 

@@ -10,7 +10,7 @@ import numpy as np
 from spqc.ir import Graph, Op
 from spqc.ir.ops import Automaton, Conv, Linear, SumPool
 from spqc.ir.rewrite import with_data
-from spqc.plugins.contracts import Module, Pass
+from spqc.plugins.passes import Module, Pass
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from spqc.ir.ops import Add, Affine, Automaton, Combine, Gate, Neuron
 from spqc.ir.ranges import bounds
 from spqc.ir.rewrite import with_data
 from spqc.ir.types import Type, signed_type
-from spqc.plugins.contracts import Module, Pass
+from spqc.plugins.passes import Module, Pass
 
 from ._ladder import Ladder, bisect
 

@@ -15,7 +15,7 @@ from spqc.ir import Array, Graph, Op, Value
 from spqc.ir.ops import Add, Affine, Gate, Neuron, SpatialMask
 from spqc.ir.ranges import bounds
 from spqc.ir.rewrite import retype, with_data
-from spqc.plugins.contracts import Module, Pass
+from spqc.plugins.passes import Module, Pass
 
 _EXACT_BITS = 52  # integers a float64 holds with a bit to spare
 

@@ -26,7 +26,7 @@ from spqc.ir.ops import (
     SumPool,
 )
 from spqc.ir.program import Buffer, Kernel, Program, Time
-from spqc.plugins.contracts import Module, Pass
+from spqc.plugins.passes import Module, Pass
 
 _FOLLOWERS = (Bias, Affine, Add, Combine, Gate, SpatialMask, Greater, Spiking)
 _VIEWS = (Repeat, Flatten)

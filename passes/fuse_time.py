@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from spqc.ir.program import Buffer, Mode, Program
-from spqc.plugins.contracts import Module, Pass
+from spqc.plugins.passes import Module, Pass
 
 
 @dataclass(frozen=True)

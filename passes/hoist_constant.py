@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from spqc.ir import Graph, Op, Value
 from spqc.ir.ops import Repeat
-from spqc.plugins.contracts import Module, Pass
+from spqc.plugins.passes import Module, Pass
 
 
 @dataclass(frozen=True)

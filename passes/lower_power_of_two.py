@@ -8,7 +8,7 @@ from typing import ClassVar
 from spqc.ir import Graph, Op
 from spqc.ir.ops import Conv, Linear
 from spqc.ir.rewrite import map_ops
-from spqc.plugins.contracts import Module, Pass
+from spqc.plugins.passes import Module, Pass
 
 
 @dataclass(frozen=True)

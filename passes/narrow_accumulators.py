@@ -10,7 +10,7 @@ from spqc.ir.ops import Add, Bias, Conv, Linear
 from spqc.ir.ranges import bounds
 from spqc.ir.rewrite import retype
 from spqc.ir.types import signed_type, unsigned_type
-from spqc.plugins.contracts import Module, Pass
+from spqc.plugins.passes import Module, Pass
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import ClassVar
 from spqc.ir import Op, Value
 from spqc.ir.ops import Automaton, Gate, MaxPool, Spiking
 from spqc.ir.program import Buffer, Program
-from spqc.plugins.contracts import Module, Pass
+from spqc.plugins.passes import Module, Pass
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import ClassVar
 import networkx as nx
 
 from spqc.ir import Graph
-from spqc.plugins.contracts import Module, Pass
+from spqc.plugins.passes import Module, Pass
 
 
 @dataclass(frozen=True)

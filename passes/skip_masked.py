@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from spqc.ir.ops import Automaton, Conv, Linear
 from spqc.ir.program import Kernel, Program
-from spqc.plugins.contracts import Module, Pass
+from spqc.plugins.passes import Module, Pass
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from spqc.foundation.version import __version__
@@ -22,6 +23,8 @@ _PUBLIC = {
     "tune": "tune",
     "verify": "verify",
 }
+
+_MODULES = ("contracts", "errors", "ir", "nn", "options", "train")
 
 __all__ = [
     "Artifact", "BenchReport", "Inspection", "VerifyReport", "__version__", "bench", "compile", "doctor", "inspect",
@@ -47,7 +50,9 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> Any:
-    """Load the public functions at their first use: `import spqc` alone costs nothing."""
+    """Load the public functions and modules at their first use: `import spqc` alone costs nothing."""
+    if name in _MODULES:
+        return import_module(f"spqc.{name}")
     if name not in _PUBLIC:
         raise AttributeError(f"module 'spqc' has no attribute '{name}'")
     from spqc import api
@@ -56,4 +61,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_PUBLIC})
+    return sorted({*globals(), *_PUBLIC, *_MODULES})

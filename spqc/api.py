@@ -17,6 +17,7 @@ from spqc.commands.inspect import Inspection, inspect_path
 from spqc.commands.list import Entry, entries
 from spqc.commands.run import RunReport, classified
 from spqc.commands.sources import data_samples, data_set, inputs_for, read_model
+from spqc.commands.tune import fit, tune
 from spqc.commands.verify import Progress, VerifyReport, require_same_model, verify_chunks, verify_model
 from spqc.foundation.arrays import read_array, save_array
 from spqc.foundation.errors import UsageError
@@ -25,7 +26,7 @@ from spqc.foundation.threads import limited
 from spqc.ir import Array, parse_graph
 from spqc.ir.axis_order import Layout
 from spqc.plugins import pipeline, registry
-from spqc.plugins.contracts import Target
+from spqc.plugins.target import Emitter
 from spqc.runtime.given import drawn_layout
 from spqc.runtime.samples import random_codes
 from spqc.runtime.session import Artifact
@@ -34,7 +35,6 @@ from spqc.runtime.stress import DESCRIPTION as STRESS
 from spqc.runtime.stress import stress_codes
 from spqc.tuning.driver import TuneReport
 from spqc.tuning.fit import FitReport
-from spqc.tuning.session import fit, tune
 
 __all__ = [
     "Analysis", "Artifact", "BenchReport", "Diagnosis", "Entry", "FitReport", "Inspection", "RunReport", "TuneReport",
@@ -45,7 +45,7 @@ __all__ = [
 
 def compile(
     model: Any,
-    target: str | Target = "llvm",
+    target: str | Emitter = "llvm",
     *,
     passes: str | None = None,
     out: str | Path | None = None,
@@ -98,7 +98,7 @@ def classify(
 
 def verify(
     model: Any,
-    target: str | Target = "llvm",
+    target: str | Emitter = "llvm",
     artifact: Artifact | str | Path | None = None,
     x: npt.ArrayLike | None = None,
     samples: int | None = None,

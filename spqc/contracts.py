@@ -1,43 +1,33 @@
 """What plug-ins implement and are given, by the names that their authors know it by."""
 
-from spqc.plugins.contracts import (
-    Advice,
-    Binary,
-    Candidate,
-    Examples,
-    Executor,
-    Finding,
-    Frontend,
-    Job,
-    Lesson,
-    Module,
-    Observation,
-    Package,
-    Pass,
-    Source,
-    Stream,
-    Target,
-    Tracker,
-    Tuner,
-)
+from spqc.plugins.executor import Executor, Package, Stream
+from spqc.plugins.frontend import Examples, Frontend, Observation, Source
+from spqc.plugins.passes import Module, Pass
+from spqc.plugins.pricing import KernelCount, Priced
+from spqc.plugins.target import Advice, Binary, Emitter, Finding, Target
+from spqc.plugins.tuning import Candidate, Job, Lesson, Tracker, Tunable, Tuner
 
 __all__ = [
     "Advice",
     "Binary",
     "Candidate",
+    "Emitter",
     "Examples",
     "Executor",
     "Finding",
     "Frontend",
     "Job",
+    "KernelCount",
     "Lesson",
     "Module",
     "Observation",
     "Package",
     "Pass",
+    "Priced",
     "Source",
     "Stream",
     "Target",
     "Tracker",
+    "Tunable",
     "Tuner",
 ]

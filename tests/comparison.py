@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from spqc.ir import Array, Graph
-from spqc.plugins.contracts import Executor, Observation
+from spqc.plugins.executor import Executor
+from spqc.plugins.frontend import Observation
 from spqc.runtime.observe import observe_graph
 
 

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from spqc.foundation.errors import Unavailable
-from spqc.plugins.contracts import Observation
+from spqc.plugins.frontend import Observation
 
 Run = Callable[..., object]
 Golden = Callable[[str, str], None]

@@ -24,10 +24,10 @@ LAYERS = tuple(
 FORBIDDEN: dict[str, tuple[str, ...]] = {
     "spqc/foundation": (*LAYERS, *PLUGINS, *FRAMEWORKS),
     "spqc/ir": (*DRIVERS, RUNTIME, "spqc.plugins", *PLUGINS, "spqc.nn", *FRAMEWORKS),
-    "spqc/plugins/contracts.py": (*DRIVERS, RUNTIME, *PLUGINS, "spqc.nn", *FRAMEWORKS),
     "spqc/plugins": ("spqc.api", "spqc.cli", "spqc.commands", RUNTIME, "spqc.nn", *FRAMEWORKS),
     "spqc/runtime": ("spqc.api", "spqc.cli", "spqc.commands", *PLUGINS, "spqc.nn", *FRAMEWORKS),
     "spqc/cost": (*DRIVERS, "spqc.plugins", *PLUGINS, "spqc.nn", "spqc.train", *FRAMEWORKS),
+    "spqc/tuning": ("spqc.api", "spqc.cli", "spqc.commands", RUNTIME, *PLUGINS, "spqc.nn", *FRAMEWORKS),
     "spqc/commands": ("spqc.api", "spqc.cli", "spqc.report", *PLUGINS, *FRAMEWORKS),
     "spqc/api.py": ("spqc.cli", "spqc.report", *PLUGINS, *FRAMEWORKS),
     "spqc/report": ("spqc.cli", *FRAMEWORKS),

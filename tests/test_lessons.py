@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from spqc.commands.tune import taught
 from spqc.tuning.fit import Measurement, fitted, held_back, rates_of
-from spqc.tuning.session import taught
 
 pytest.importorskip("tvm")
 

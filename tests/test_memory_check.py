@@ -16,7 +16,7 @@ from test_llvm import check, one_layer
 
 import spqc
 from spqc.foundation.errors import InternalError
-from spqc.plugins.contracts import Package
+from spqc.plugins.executor import Package
 
 pytest.importorskip("tvm")
 

@@ -16,7 +16,7 @@ from spqc.ir.ops import Add, Affine, Conv2d, Flatten, Linear, Neuron
 from spqc.ir.program import Program
 from spqc.ir.types import state_type
 from spqc.plugins import pipeline
-from spqc.plugins.contracts import Module, Pass
+from spqc.plugins.passes import Module, Pass
 from spqc.targets.llvm import Llvm
 
 GRAPH_PASSES = Llvm().pipeline()

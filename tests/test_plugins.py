@@ -11,7 +11,9 @@ import pytest
 
 from spqc.foundation.errors import UsageError
 from spqc.plugins import registry
-from spqc.plugins.contracts import Frontend, Pass, Target
+from spqc.plugins.frontend import Frontend
+from spqc.plugins.passes import Pass
+from spqc.plugins.target import Target
 
 BASES = {"frontends": Frontend, "passes": Pass, "targets": Target}
 ALL = [(kind, name) for kind in registry.KINDS for name in registry.available(kind)]

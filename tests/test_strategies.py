@@ -16,7 +16,8 @@ import spqc
 from spqc.foundation.errors import UsageError
 from spqc.ir import Builder, Graph, Type, Value, ops
 from spqc.ir.types import state_type
-from spqc.plugins.contracts import Advice, Candidate
+from spqc.plugins.target import Advice
+from spqc.plugins.tuning import Candidate
 from spqc.runtime.observe import observe_graph
 
 tvm = pytest.importorskip("tvm")

@@ -11,7 +11,7 @@ import spqc
 from spqc.foundation.errors import ModelError
 from spqc.frontends.spquant import SpQuant
 from spqc.plugins import pipeline
-from spqc.plugins.contracts import Source
+from spqc.plugins.frontend import Source
 
 torch = pytest.importorskip("torch")
 

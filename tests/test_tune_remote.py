@@ -17,7 +17,7 @@ import pytest
 
 import spqc
 from spqc.foundation.errors import Unavailable, UsageError
-from spqc.plugins.contracts import Tracker
+from spqc.plugins.tuning import Tracker
 from spqc.tuning.budget import machines
 from spqc.tuning.records import read_records
 

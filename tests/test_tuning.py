@@ -19,7 +19,8 @@ import pytest
 
 import spqc as package
 from spqc.foundation.errors import OutputError, UsageError
-from spqc.plugins.contracts import Candidate, Finding, Job, Tuner
+from spqc.plugins.target import Finding
+from spqc.plugins.tuning import Candidate, Job, Tuner
 from spqc.tuning.budget import seconds
 from spqc.tuning.driver import Step, search
 from spqc.tuning.fit import Measurement, fitted, nonnegative

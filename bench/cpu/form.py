@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from spqc.ir import Graph, Op
 from spqc.plugins import pipeline
-from spqc.plugins.contracts import Module
+from spqc.plugins.passes import Module
 
 Floats = npt.NDArray[np.float32]
 

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import spqc
+from spqc.commands.advice import NONE, advice_for
 from spqc.commands.compile import lowered, optimised, target_of
 from spqc.foundation.version import __version__
-from spqc.plugins.contracts import Candidate, Job
-from spqc.tuning.advice import NONE, advice_for
+from spqc.plugins.tuning import Candidate, Job
 from spqc.tuning.records import Journal, Record
 
 from .__main__ import INPUTS, ROOT, environment

@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from spqc.contracts import Binary, Executor, Observation, Package, Stream, Target
+from spqc.contracts import Advice, Binary, Executor, Observation, Package, Stream, Target
 from spqc.ir import Array, Graph, Op, interpret
 from spqc.ir.interpret import run_ops
 from spqc.ir.ops import Conv, Linear, Neuron
@@ -31,7 +31,7 @@ class OperationCount(Target):
         """Refuse the neurons that are no tables: they multiply, and nobody would count it."""
         return [f"{op.origin or op}: a neuron that no table replaces" for op in graph.ops if isinstance(op, Neuron)]
 
-    def build(self, graph: Graph, programs: Mapping[str, Program]) -> Binary:
+    def emit(self, graph: Graph, programs: Mapping[str, Program], advice: Advice) -> Binary:
         counts = {op.out.name: self.additions(graph, op) for op in graph.ops if isinstance(op, Conv | Linear)}
         total = sum(counts.values())
         text = json.dumps({"additions": total, "by_result": counts}, indent=1) + "\n"

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from spqc.commands.sources import Model
+from spqc.foundation.errors import UsageError
 from spqc.ir import Array
 from spqc.runtime.measure import Timing, measure
 from spqc.runtime.observe import fed
@@ -51,7 +52,15 @@ def measure_artifact(
     repeats: int,
     threads: int | None,
 ) -> BenchReport:
-    """Time the executor, and the framework's eager mode, on rotating inputs of each batch size."""
+    """Time the executor, and the framework's eager mode, on rotating inputs of each batch size.
+
+    Raises UsageError for an executor whose clock is modelled: a simulator's own time says nothing of the machine.
+    """
+    if artifact.executor.clock != "wall":
+        raise UsageError(
+            f"target '{artifact.target}' runs in a simulator, whose time on this machine says nothing",
+            hint="its own figures are modelled: `spqc run` and `spqc analyze` give them",
+        )
     eager = model.frontend.eager(model.source) if model else None
     rows = []
     for batch in batches:

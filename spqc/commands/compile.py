@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy.typing as npt
 
+from spqc.commands.advice import advice_for
 from spqc.commands.sources import Model, read_model
 from spqc.foundation.errors import GraphError, ModelError, UsageError
 from spqc.foundation.options import format_call
@@ -15,15 +16,14 @@ from spqc.ir import Graph
 from spqc.ir.axis_order import Layout
 from spqc.ir.program import Program
 from spqc.plugins import pipeline, registry
-from spqc.plugins.contracts import Target
+from spqc.plugins.target import Emitter
 from spqc.runtime.artifact import Contents
 from spqc.runtime.session import Artifact
-from spqc.tuning.advice import advice_for
 
 
 def compile_model(
     model: Any,
-    target: str | Target = "llvm",
+    target: str | Emitter = "llvm",
     passes: str | None = None,
     dump: Path | None = None,
     calibrate: npt.ArrayLike | str | Path | None = None,
@@ -36,7 +36,7 @@ def compile_model(
     text = pipeline.expand(chosen.pipeline() if passes is None else passes, {"default": chosen.pipeline()})
     graph, log = _optimise(read, chosen, text, dump)
     programs = lowered(graph, chosen, dump)
-    binary = chosen.build_advised(graph, programs, advice_for(graph, calibrate, records, layout))
+    binary = chosen.emit(graph, programs, advice_for(graph, calibrate, records, layout))
     source = {"model": Path(read.source.label).name, "sha256": read.graph.digest()}
     contents = Contents(
         format_call(chosen.name, chosen),
@@ -50,26 +50,26 @@ def compile_model(
     return Artifact(contents, read.source.label)
 
 
-def optimised(model: Any, target: str | Target = "llvm") -> Graph:
+def optimised(model: Any, target: str | Emitter = "llvm") -> Graph:
     """Return the graph of a model after the passes of a target; nothing is built."""
     chosen = target_of(target)
     return _optimise(read_model(model), chosen, pipeline.expand(chosen.pipeline()), None)[0]
 
 
-def lowered(graph: Graph, target: str | Target = "llvm", dump: Path | None = None) -> dict[str, Program]:
+def lowered(graph: Graph, target: str | Emitter = "llvm", dump: Path | None = None) -> dict[str, Program]:
     """Return the lowered forms that a target wants of an optimised graph."""
     return {name: _lower(graph, name, way, dump) for name, way in target_of(target).lowerings().items()}
 
 
-def target_of(target: str | Target) -> Target:
+def target_of(target: str | Emitter) -> Emitter:
     """Return the target that a text such as `llvm{threads=2}` describes."""
-    if isinstance(target, Target):
+    if isinstance(target, Emitter):
         return target
-    created: Target = registry.create("targets", target)
+    created: Emitter = registry.create("targets", target)
     return created
 
 
-def _optimise(read: Model, target: Target, text: str, dump: Path | None) -> tuple[Graph, pipeline.Run]:
+def _optimise(read: Model, target: Emitter, text: str, dump: Path | None) -> tuple[Graph, pipeline.Run]:
     log = pipeline.Run(read.graph)
     try:
         found = pipeline.run(read.graph, pipeline.parse(text), dump, log)
@@ -84,7 +84,7 @@ def _optimise(read: Model, target: Target, text: str, dump: Path | None) -> tupl
     return found, log
 
 
-def _refuse_unsupported(read: Model, target: Target, graph: Graph) -> None:
+def _refuse_unsupported(read: Model, target: Emitter, graph: Graph) -> None:
     """Raise ModelError with every operator that the target cannot run, all at once."""
     lines = target.check(graph)
     if not lines:

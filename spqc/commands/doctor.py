@@ -16,6 +16,7 @@ from spqc.commands.compile import compile_model
 from spqc.foundation.errors import InternalError, SpqcError, Unavailable
 from spqc.ir import Graph, parse_graph
 from spqc.plugins import registry
+from spqc.plugins.target import Target
 from spqc.runtime.observe import observe_graph
 
 OLDEST_PYTHON = (3, 11)
@@ -120,6 +121,8 @@ def _target(name: str) -> list[Check]:
         artifact = compile_model(graph, name)
     except Exception as error:  # a doctor reports a crash of its patient
         return [_checked(running, registry.load("targets", name).require_ready, _UNTRIED), _failure(compiling, error)]
+    if not issubclass(registry.load("targets", name), Target):
+        return [Check(compiling, "ok", "compiles a tiny network; its files run elsewhere")]
     codes = np.random.default_rng(1).integers(0, 2, (5, graph.steps, 4)).astype(np.uint8)
 
     def run() -> None:

@@ -13,7 +13,7 @@ from spqc.foundation.options import build, nearest, require_seed, split_call
 from spqc.ir import Graph, verify
 from spqc.ir.finite import require_finite
 from spqc.plugins import registry
-from spqc.plugins.contracts import Examples, Frontend, Source
+from spqc.plugins.frontend import Examples, Frontend, Source
 from spqc.runtime.observe import input_format
 from spqc.runtime.samples import random_codes
 

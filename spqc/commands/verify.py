@@ -12,7 +12,8 @@ from spqc.commands.sources import Model
 from spqc.foundation.errors import UsageError
 from spqc.ir import Array
 from spqc.ir.axis_order import Layout
-from spqc.plugins.contracts import Executor, Observation
+from spqc.plugins.executor import Executor
+from spqc.plugins.frontend import Observation
 from spqc.runtime.compare import Mismatch, Tally, compare
 from spqc.runtime.given import given_codes
 from spqc.runtime.observe import fed, input_format, layers, observe_graph

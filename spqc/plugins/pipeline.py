@@ -15,7 +15,8 @@ from spqc.ir import Graph, verify
 from spqc.ir.graph_files import GraphFiles
 from spqc.ir.program import Program
 from spqc.plugins import registry
-from spqc.plugins.contracts import Module, Pass
+
+from .passes import Module, Pass
 
 _LOG = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from typing import Any
 from spqc.foundation.errors import ArtifactError, GraphError, SpqcError
 from spqc.foundation.version import __version__
 from spqc.ir import Graph, parse_graph, verify
-from spqc.plugins.contracts import Package
+from spqc.plugins.executor import Package
 
 from .archive import Archive, write_archive
 from .manifest import AGAIN, FORMAT, FORMAT_VERSION, read_manifest, read_report

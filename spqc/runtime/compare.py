@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from spqc.ir import Array
-from spqc.plugins.contracts import Observation
+from spqc.plugins.frontend import Observation
 
 from .observe import KEEP
 

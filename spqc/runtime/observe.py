@@ -10,7 +10,7 @@ from spqc.foundation.errors import GraphError
 from spqc.ir import Array, Graph, Op, Value, interpret
 from spqc.ir.inputs import InputFormat
 from spqc.ir.ops import Greater, SpatialMask, Spiking
-from spqc.plugins.contracts import Observation
+from spqc.plugins.frontend import Observation
 
 KEEP = ".keep"
 """Ends the name of a spatial mask among the gates: `features.1.keep`."""

@@ -6,7 +6,7 @@ import numpy as np
 
 from spqc.foundation.options import require_seed
 from spqc.ir import Graph
-from spqc.plugins.contracts import Examples
+from spqc.plugins.frontend import Examples
 
 from .observe import input_format
 

@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from spqc.foundation.errors import ArtifactError, UsageError
+from spqc.foundation.errors import ArtifactError, Unavailable, UsageError
 from spqc.foundation.files import write_atomic
 from spqc.foundation.locks import ForkLock
 from spqc.foundation.options import split_call
@@ -18,7 +18,9 @@ from spqc.ir import Array, Graph
 from spqc.ir.axis_order import Layout
 from spqc.ir.inputs import InputFormat
 from spqc.plugins import registry
-from spqc.plugins.contracts import Executor, Observation
+from spqc.plugins.executor import Executor
+from spqc.plugins.frontend import Observation
+from spqc.plugins.target import Target
 
 from .artifact import Contents, encode, read
 from .given import given_codes
@@ -107,6 +109,12 @@ class Artifact:
     def _opened(self) -> Executor:
         self.check_open()
         target = registry.load("targets", split_call(self.target)[0])
+        if not issubclass(target, Target):
+            raise Unavailable(
+                f"target '{target.name}' only emits files: nothing here runs them",
+                self.label,
+                "`spqc inspect` lists the files of an artifact",
+            )
         try:
             executor: Executor = target.open(self.contents.package())
         except ArtifactError as error:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from spqc.foundation.errors import InputError, UsageError
 from spqc.foundation.locks import ForkLock
-from spqc.plugins import contracts
+from spqc.plugins import executor
 
 from .saved_state import Saved, decode, encode
 
@@ -28,7 +28,7 @@ class StreamSession:
     def __init__(self, artifact: Artifact) -> None:
         self._artifact = artifact
         self._lock = ForkLock()
-        self._live: contracts.Stream | None = None
+        self._live: executor.Stream | None = None
         self._count = 0
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from spqc.foundation.errors import UsageError
-from spqc.plugins.contracts import Tracker
+from spqc.plugins.tuning import Tracker
 
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from spqc.foundation.version import __version__
-from spqc.plugins.contracts import Candidate, Finding, Job, Tuner
+from spqc.plugins.target import Finding
+from spqc.plugins.tuning import Candidate, Job, Tuner
 
 from .records import Journal, Record, findings, read_records
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from spqc.foundation.errors import OutputError, UsageError
-from spqc.plugins.contracts import Finding
+from spqc.plugins.target import Finding
 
 _LOG = logging.getLogger(__name__)
 VERSION = 1

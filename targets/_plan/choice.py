@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from spqc.foundation.errors import UsageError
 from spqc.foundation.options import nearest
 from spqc.ir.program import Kernel, Program
-from spqc.plugins.contracts import Advice, Finding
+from spqc.plugins.target import Advice, Finding
 from spqc.targets._plan.machine import Machine
 
 from .constants import Constants

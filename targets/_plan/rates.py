@@ -8,7 +8,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from spqc.plugins.contracts import Advice
+from spqc.plugins.target import Advice
 from spqc.targets._plan.machine import Machine
 
 Rates = Mapping[str, Mapping[str, float]]

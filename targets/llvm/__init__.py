@@ -9,7 +9,9 @@ from typing import Any, ClassVar
 from spqc.foundation.errors import Unavailable, UsageError
 from spqc.ir import Graph
 from spqc.ir.program import Program
-from spqc.plugins.contracts import Advice, Binary, Lesson, Package, Target, Tracker, Tuner
+from spqc.plugins.executor import Package
+from spqc.plugins.target import Advice, Binary, Target
+from spqc.plugins.tuning import Lesson, Tracker, Tuner
 
 from .cpu import architecture, missing_features
 from .execution.executor import NativeExecutor
@@ -45,10 +47,7 @@ class Llvm(Target):
 
         return unsupported(graph)
 
-    def build(self, graph: Graph, programs: Mapping[str, Program]) -> Binary:
-        return self.build_advised(graph, programs, Advice())
-
-    def build_advised(self, graph: Graph, programs: Mapping[str, Program], advice: Advice) -> Binary:
+    def emit(self, graph: Graph, programs: Mapping[str, Program], advice: Advice) -> Binary:
         from .compile import build
 
         if not 1 <= self.threads <= MOST_THREADS:

@@ -13,7 +13,8 @@ from spqc.foundation.options import nearest
 from spqc.ir import Graph
 from spqc.ir.ops import Spiking
 from spqc.ir.program import Program
-from spqc.plugins.contracts import Advice, Binary, Tracker
+from spqc.plugins.target import Advice, Binary
+from spqc.plugins.tuning import Tracker
 from spqc.targets._plan.machine import Machine
 
 from .._plan.arrange import from_settings, lay_out

@@ -8,7 +8,8 @@ from typing import ClassVar
 
 from spqc.ir import Graph
 from spqc.ir.program import Program
-from spqc.plugins.contracts import Binary, Executor, Package, Target
+from spqc.plugins.executor import Executor, Package
+from spqc.plugins.target import Advice, Binary, Target
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Reference(Target):
     def check(self, graph: Graph) -> list[str]:
         return []
 
-    def build(self, graph: Graph, programs: Mapping[str, Program]) -> Binary:
+    def emit(self, graph: Graph, programs: Mapping[str, Program], advice: Advice) -> Binary:
         return Binary({})
 
     @classmethod

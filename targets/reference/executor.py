@@ -11,7 +11,8 @@ from spqc.foundation.errors import InputError
 from spqc.foundation.locks import ForkLock
 from spqc.ir import Array, Graph, Type, interpret
 from spqc.ir.interpret import run_ops
-from spqc.plugins.contracts import Executor, Observation, Stream
+from spqc.plugins.executor import Executor, Stream
+from spqc.plugins.frontend import Observation
 from spqc.runtime.observe import named_inputs, observe_graph
 from spqc.runtime.packing import pack, unpack
 

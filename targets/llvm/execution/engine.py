@@ -13,7 +13,8 @@ import numpy as np
 from spqc.foundation.errors import InputError, InternalError, UsageError
 from spqc.foundation.locks import ForkLock
 from spqc.ir import Array, Graph
-from spqc.plugins.contracts import Observation, Package
+from spqc.plugins.executor import Package
+from spqc.plugins.frontend import Observation
 from spqc.runtime.observe import fed
 
 from ..library.checks import trusted_constants

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from spqc.ir import Array
-from spqc.plugins.contracts import Executor, Observation, Package
+from spqc.plugins.executor import Executor, Package
+from spqc.plugins.frontend import Observation
 
 from ..library.native import Library
 from .engine import Engine, asked_to_check

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from spqc.ir.program import LANES
 from spqc.ir.types import Array
-from spqc.plugins.contracts import Observation
+from spqc.plugins.frontend import Observation
 
 from ..library.native import Call
 

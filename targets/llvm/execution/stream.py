@@ -12,7 +12,7 @@ import numpy.typing as npt
 from spqc.foundation.errors import UsageError
 from spqc.ir import Array, Value
 from spqc.ir.program import LANES
-from spqc.plugins.contracts import Stream
+from spqc.plugins.executor import Stream
 
 from .engine import Engine, agreed
 from .workspace import Stage

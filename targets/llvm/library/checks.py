@@ -16,7 +16,7 @@ from spqc.foundation.errors import ArtifactError
 from spqc.ir import Graph, Op
 from spqc.ir.ops import Greater, Spiking
 from spqc.ir.program import LANES
-from spqc.plugins.contracts import Package
+from spqc.plugins.executor import Package
 from spqc.targets._plan.arrange import from_settings, lay_out
 from spqc.targets._plan.signature import interface
 

@@ -10,7 +10,7 @@ import numpy as np
 from spqc.ir import Builder, Graph, Type, Value, ops
 from spqc.ir.grids import magnitudes
 from spqc.ir.types import Encoding, state_type
-from spqc.plugins.contracts import Lesson
+from spqc.plugins.tuning import Lesson
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import tvm
 
 from spqc.ir import Value
 from spqc.ir.program import Buffer, Kernel, Program
-from spqc.plugins.contracts import Candidate
+from spqc.plugins.tuning import Candidate
 from spqc.targets._plan.aligned import aligned
 from spqc.targets._plan.arrange import lay_out
 from spqc.targets._plan.constants import Constants

@@ -18,7 +18,7 @@ import numpy as np
 
 from spqc.foundation.errors import InternalError, Unavailable
 from spqc.foundation.temporary import temporary_folder, write_temporary
-from spqc.plugins.contracts import Candidate, Tracker
+from spqc.plugins.tuning import Candidate, Tracker
 from spqc.targets._plan.signature import REGIONS, VIEWS
 
 from .measure import ROTATION, Bench

@@ -11,7 +11,8 @@ import tvm
 
 from spqc.foundation.errors import InternalError
 from spqc.ir.program import Program
-from spqc.plugins.contracts import Advice, Candidate, Job, Tuner
+from spqc.plugins.target import Advice
+from spqc.plugins.tuning import Candidate, Job, Tuner
 from spqc.targets._plan.choice import site
 from spqc.targets._plan.constants import Constants
 from spqc.targets._plan.key import key_of

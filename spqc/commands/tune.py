@@ -8,25 +8,26 @@ from typing import Any
 
 import numpy.typing as npt
 
+from spqc.commands.advice import NONE, advice_for
 from spqc.commands.compile import lowered, optimised, target_of
 from spqc.foundation.errors import UsageError
 from spqc.foundation.options import format_call
 from spqc.ir import Graph
 from spqc.ir.ops import Conv, Linear
-from spqc.plugins.contracts import Advice, Candidate, Target, Tracker
-
-from .advice import NONE, advice_for
-from .driver import Step, TuneReport, search
-from .fit import FitReport, Measurement, fitted
-from .places import rates_path, records_path
-from .rates import write_rates
+from spqc.plugins import registry
+from spqc.plugins.target import Advice, Emitter
+from spqc.plugins.tuning import Candidate, Tracker, Tunable
+from spqc.tuning.driver import Step, TuneReport, search
+from spqc.tuning.fit import FitReport, Measurement, fitted
+from spqc.tuning.places import rates_path, records_path
+from spqc.tuning.rates import write_rates
 
 LESSON = "measured"  # the layer of a lesson that is timed
 
 
 def tune(
     model: Any,
-    target: str | Target = "llvm",
+    target: str | Emitter = "llvm",
     *,
     trials: int | None = None,
     budget_s: float | None = None,
@@ -47,24 +48,24 @@ def tune(
         raise UsageError(f"trials must be 1 or more, not {trials}")
     chosen = target_of(target)
     graph = optimised(model, chosen)
-    tuner = chosen.tuner(graph, lowered(graph, chosen), advice_for(graph, calibrate, NONE), tracker)
+    tuner = tunable(chosen).tuner(graph, lowered(graph, chosen), advice_for(graph, calibrate, NONE), tracker)
     path = Path(records or records_path())
     return search(tuner, format_call(chosen.name, chosen), path, trials, budget_s, dry_run, progress)
 
 
-def fit(target: str | Target = "llvm", progress: Callable[[int, int], None] | None = None) -> FitReport:
+def fit(target: str | Emitter = "llvm", progress: Callable[[int, int], None] | None = None) -> FitReport:
     """Fit the cost function to this machine, over a set of kernels; `compile` then predicts with it.
 
     Raises UsageError for a target that has no cost function.
     """
     chosen = target_of(target)
-    numbered = enumerate(chosen.lessons())
+    numbered = enumerate(tunable(chosen).lessons())
     pairs = [(number, lesson.graph, density) for number, lesson in numbered for density in lesson.densities]
     measured: list[Measurement] = []
     cpu = ""
     for index, (number, graph, density) in enumerate(pairs):
         done = optimised(graph, chosen)
-        tuner = chosen.tuner(done, lowered(done, chosen), Advice(_even(done, density)))
+        tuner = tunable(chosen).tuner(done, lowered(done, chosen), Advice(_even(done, density)))
         cpu = tuner.cpu
         job = next(job for job in tuner.jobs() if job.layer == LESSON)
         found = tuner.measure(job, taught(job.candidates))
@@ -75,6 +76,17 @@ def fit(target: str | Target = "llvm", progress: Callable[[int, int], None] | No
     errors = {"median_error": report.median_error, "worst_error": report.worst_error, "samples": report.samples}
     write_rates(rates_path(), cpu, {"rates": report.rates, "date": report.date, **errors})
     return report
+
+
+def tunable(target: Emitter) -> Tunable:
+    """Return the target as one that can be tuned; UsageError, with those that can, where it cannot."""
+    if isinstance(target, Tunable):
+        return target
+    known = (registry.load("targets", name) for name in registry.available("targets"))
+    able = [one.name for one in known if issubclass(one, Tunable)]
+    raise UsageError(
+        f"target '{target.name}' has nothing to tune", hint=f"targets that can be tuned: {', '.join(able)}"
+    )
 
 
 def taught(candidates: Sequence[Candidate]) -> list[Candidate]:

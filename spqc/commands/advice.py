@@ -11,13 +11,12 @@ from spqc.foundation.arrays import read_array
 from spqc.foundation.errors import InputError
 from spqc.ir import Graph
 from spqc.ir.axis_order import Layout
-from spqc.plugins.contracts import Advice
+from spqc.plugins.target import Advice
 from spqc.runtime.given import given_codes
 from spqc.runtime.observe import input_format
-
-from .places import rates_path, records_path
-from .rates import read_rates
-from .records import findings, read_records
+from spqc.tuning.places import rates_path, records_path
+from spqc.tuning.rates import read_rates
+from spqc.tuning.records import findings, read_records
 
 NONE = "none"
 """Instead of a file of records: use none."""
