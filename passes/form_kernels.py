@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from spqc.ir import Graph, Op, Value
+from spqc.ir.layout import Layout
 from spqc.ir.ops import (
     Add,
     Affine,
@@ -34,15 +35,21 @@ _VIEWS = (Repeat, Flatten)
 
 @dataclass(frozen=True)
 class FormKernels(Pass):
-    """Group operators into kernels; the values between kernels become buffers."""
+    """Group operators into kernels; the values between kernels become buffers.
 
+    `tile`: channels are padded to whole tiles; `alignment`: bytes on whose boundaries buffers lie.
+    """
+
+    tile: int = 1
+    alignment: int = 1
     name: ClassVar[str] = "form-kernels"
 
     def run(self, module: Module) -> Module:
         if not isinstance(module, Graph):
             return module
         kernels = tuple(Kernel(f"k{i}", ops, _time(ops)) for i, ops in enumerate(_regions(module)))
-        return Program(module, kernels, _buffers(module, kernels))
+        layout = Layout(self.tile, self.alignment)
+        return Program(module, kernels, _buffers(module, kernels, layout), layout=layout)
 
 
 def _time(ops: tuple[Op, ...]) -> Time:
@@ -120,12 +127,13 @@ def _append_pool(graph: Graph, region: list[Op]) -> None:
         region.append(pool)
 
 
-def _buffers(graph: Graph, kernels: tuple[Kernel, ...]) -> tuple[Buffer, ...]:
+def _buffers(graph: Graph, kernels: tuple[Kernel, ...], layout: Layout) -> tuple[Buffer, ...]:
     states = {n.name for n in graph.nexts}
     read = {v.name for k in kernels for v in k.reads} | {v.name for v in graph.outputs}
     values = [v for k in kernels if not isinstance(k.ops[0], _VIEWS) for v in k.writes]
     results = {v.name for v in graph.outputs}
-    return tuple(_plain(v, v.name in results) for v in values if v.name in read and v.name not in states)
+    plain = (_plain(v, v.name in results) for v in values if v.name in read and v.name not in states)
+    return tuple(replace(buffer, layout=layout) for buffer in plain)
 
 
 def _plain(value: Value, is_result: bool) -> Buffer:

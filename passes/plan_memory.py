@@ -39,7 +39,7 @@ def _lowest(buffer: Buffer, placed: list[Buffer], lives: dict[str, tuple[int, in
     for start, end in busy:
         if place + buffer.bytes <= start:
             break
-        place = max(place, end)
+        place = max(place, -(-end // buffer.alignment) * buffer.alignment)
     return place
 
 

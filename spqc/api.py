@@ -24,7 +24,7 @@ from spqc.foundation.errors import UsageError
 from spqc.foundation.options import fields_of, format_value, split_call
 from spqc.foundation.threads import limited
 from spqc.ir import Array, parse_graph
-from spqc.ir.axis_order import Layout
+from spqc.ir.axis_order import AxisOrder
 from spqc.plugins import pipeline, registry
 from spqc.plugins.target import Emitter
 from spqc.runtime.given import drawn_layout
@@ -52,7 +52,7 @@ def compile(
     dump: str | Path | None = None,
     calibrate: npt.ArrayLike | str | Path | None = None,
     records: str | Path | None = None,
-    layout: Layout | None = None,
+    layout: AxisOrder | None = None,
 ) -> Artifact:
     """Compile a model - a path, a live network or a graph - for a target such as `llvm{threads=2}`.
 
@@ -75,7 +75,7 @@ def load(path: str | Path) -> Artifact:
     return Artifact.load(path)
 
 
-def run(artifact: Artifact | str | Path, x: npt.ArrayLike, layout: Layout | None = None) -> Logits:
+def run(artifact: Artifact | str | Path, x: npt.ArrayLike, layout: AxisOrder | None = None) -> Logits:
     """Return logits [N, T, classes] of inputs [N, T, ...] or [N, ...], or of the layout TN or T."""
     return _opened(artifact).run(x, layout)
 
@@ -85,7 +85,7 @@ def classify(
     x: npt.ArrayLike,
     labels: npt.ArrayLike | None = None,
     inputs: str = "given inputs",
-    layout: Layout | None = None,
+    layout: AxisOrder | None = None,
     labels_from: int = 0,
 ) -> RunReport:
     """Run a network and name the class of each sample: the greatest logit summed over the steps.
@@ -104,7 +104,7 @@ def verify(
     samples: int | None = None,
     seed: int = 0,
     *,
-    layout: Layout | None = None,
+    layout: AxisOrder | None = None,
     stress: int | None = None,
     progress: Progress | None = None,
 ) -> VerifyReport:
@@ -143,7 +143,7 @@ def bench(
     repeats: int = 100,
     batches: tuple[int, ...] = (1, 32),
     threads: int | None = 1,
-    layout: Layout | None = None,
+    layout: AxisOrder | None = None,
 ) -> BenchReport:
     """Measure a compiled network, and its framework's eager mode where the source model is given.
 
@@ -275,7 +275,7 @@ def _positive(name: str, value: int | None) -> int | None:
     return value
 
 
-def _require_inputs(x: object, layout: Layout | None) -> None:
+def _require_inputs(x: object, layout: AxisOrder | None) -> None:
     if layout is not None and x is None:
         raise UsageError("a layout says what the axes of given inputs are", hint="give the inputs too")
 

@@ -34,5 +34,7 @@ def _optimised(graph: Graph) -> Graph:
 def _sites(done: Graph, features: frozenset[str]) -> list[Site]:
     program = pipeline.run(done, pipeline.parse(Llvm().lowerings()["run"]))
     assert isinstance(program, Program)
-    found = (site(program, kernel, Machine(features), Constants(done)) for kernel in program.kernels)
+    found = (
+        site(program, kernel, Machine(features), Constants(done, program.layout.tile)) for kernel in program.kernels
+    )
     return [s for s in found if s is not None]

@@ -16,8 +16,8 @@ from spqc.ir import Builder, Graph, Type, ops
 
 tvm = pytest.importorskip("tvm")
 
+from spqc.cost.density import measured  # noqa: E402
 from spqc.plugins.tuning import Candidate  # noqa: E402
-from spqc.targets._plan.density import measured  # noqa: E402
 from spqc.targets._plan.machine import Machine  # noqa: E402
 from spqc.targets._plan.rates import shipped  # noqa: E402
 from spqc.targets.llvm.compile import machine_target  # noqa: E402

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import spqc as package
+from spqc.commands.sources import read_model
 from spqc.cost.input_rates import measure_chances
 from spqc.foundation.errors import InputError
 from spqc.ir import Builder, Graph, Type, ops
@@ -39,7 +40,7 @@ def test_chances_are_the_shares_of_every_code() -> None:
 
 def test_the_default_density_is_stated() -> None:
     pytest.importorskip("tvm")
-    from spqc.targets._plan.density import assumed
+    from spqc.cost.density import assumed
 
     for pool, active in ((ops.MaxPool, 0.478), (ops.SumPool, 0.478)):
         graph = pooled(pool)
@@ -50,7 +51,7 @@ def test_the_default_density_is_stated() -> None:
 
 
 def test_compile_reports_measured_densities(tiny: Path, spqc: Callable[..., object]) -> None:
-    graph = package.sources.read_model(tiny).graph
+    graph = read_model(tiny).graph
     steps, shape = graph.steps, graph.inputs[0].type.shape
     np.save("x.npy", np.zeros((2, steps, *shape), np.uint8))
     outcome = spqc("compile", tiny, "-o", "a.spqc", "--calibrate", "x.npy")
@@ -63,6 +64,6 @@ def test_compile_reports_measured_densities(tiny: Path, spqc: Callable[..., obje
 def test_calibration_data_of_another_shape_is_refused(tiny: Path) -> None:
     with pytest.raises(InputError):
         package.compile(tiny, calibrate=np.zeros((2, 99, 99), np.uint8))
-    shape = package.sources.read_model(tiny).graph.inputs[0].type.shape
+    shape = read_model(tiny).graph.inputs[0].type.shape
     with pytest.raises(InputError, match="no samples"):
         package.compile(tiny, calibrate=np.zeros((0, *shape), np.uint8))

@@ -11,6 +11,7 @@ import pytest
 from fuzz.subjects import maps_graph
 
 import spqc as package
+from spqc.commands.sources import read_model
 from spqc.foundation.errors import InternalError
 from spqc.frontends.graph_text import write_arrays
 from spqc.ir import Graph
@@ -111,5 +112,5 @@ def test_a_reproducer_beside_what_cannot_be_written(tmp_path: Path, monkeypatch:
 def test_a_written_graph_is_the_graph_that_is_read(tmp_path: Path) -> None:
     graph = replace(maps_graph(), notes=(*maps_graph().notes, ("levels.a", "-1|0|1")))
     write_arrays(tmp_path / "a.tg", graph)
-    found: Graph = package.sources.read_model(tmp_path / "a.tg").graph
+    found: Graph = read_model(tmp_path / "a.tg").graph
     assert found == graph and found.digest() == graph.digest()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from spqc.foundation.errors import InternalError, ModelError
 from spqc.ir import Builder, Graph, Type, ops
 from spqc.ir.grids import magnitudes
 from spqc.targets._plan import extent
+from spqc.targets._plan.arrangements import Columns
 from spqc.targets._plan.constants import Constants
 from spqc.targets._tir import build
 from spqc.targets.llvm.compile import machine_target
@@ -91,17 +93,13 @@ def test_a_stream_does_not_read_the_constants_of_windows(steps: int) -> None:
 
 
 def test_constants_that_differ_anywhere_have_places_of_their_own() -> None:
-    constants = Constants(network((2, 3, 3), 1, []))
-    shape = {"kernel": (3, 3), "strides": (3, 3, 3, 1, 1), "group": 1}
-    first = constants.place("@w0", "columns", "int64", 9, **shape)
-    assert constants.place("@w0", "columns", "int64", 9, **shape) is first
-    other = [
-        constants.place("@w0", "columns", "int64", 18, **shape),
-        constants.place("@w0", "columns", "int32", 18, **shape),
-        constants.place("@w0", "columns", "int64", 9, **{**shape, "channels": 4}),
-        constants.place("@w0", "columns", "int64", 9, **{**shape, "fill": 1}),
-    ]
-    assert len({first.offset, *(o.offset for o in other)}) == 5
+    constants = Constants(network((2, 3, 3), 1, []), 16)
+    columns = Columns("@w0", "int64", 3, width=3, height=3, source=3, stride=1, padding=1, words=1, times=1)
+    first = constants.place(columns)
+    assert constants.place(replace(columns)).offset == first.offset
+    changes: list[dict[str, Any]] = [{"words": 2}, {"dtype": "int32"}, {"padding": 0}, {"times": 2}]
+    others = [constants.place(replace(columns, **change)) for change in changes]
+    assert len({first.offset, *(other.offset for other in others)}) == 5
 
 
 KINDS = (("pot", 2), ("pot", 4), ("pot", 5), ("apot", 4), ("apot", 8), ("int", 2), ("int", 4), ("int", 8))

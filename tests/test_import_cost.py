@@ -57,7 +57,7 @@ graph = optimised('examples/digits.pt')
 program = lowered(graph)['run']
 for features in ({'avx512f', 'avx512bw', 'avx512vnni', 'avx512vbmi', 'gfni', 'avx512vl', 'avx2', 'ssse3'}, {'avx2'}):
     machine = Machine(frozenset(features))
-    choices = chooser().choose_all(program, machine, Constants(graph), Advice())
+    choices = chooser().choose_all(program, machine, Constants(graph, program.layout.tile), Advice())
     assert len(choices) > 1 and all(choice.predicted_ns > 0 for choice in choices.values())
 """
 

@@ -16,7 +16,7 @@ from spqc.ir.types import state_type
 tvm = pytest.importorskip("tvm")
 
 from spqc.targets._plan.machine import Machine  # noqa: E402  (tvm must be there)
-from spqc.targets._plan.threshold_tables import Entries, limits  # noqa: E402
+from spqc.targets._plan.threshold_tables import Entries, threshold_vectors  # noqa: E402
 from spqc.targets.llvm.cpu import host_flags  # noqa: E402
 from spqc.targets.llvm.kernels.lookup.lanes import PERMUTES  # noqa: E402
 from spqc.targets.llvm.kernels.lookup.plan import make_plan  # noqa: E402
@@ -172,7 +172,7 @@ def test_limits_of_every_entry() -> None:
     """An entry holds the thresholds of its outcome's next state and its identity, less what the state carries."""
     theta = rng(0).integers(-300, 300, (6, 3, 5))
     entries = Entries((0, 1, 2, 3, 4, 5, 2, 3), (0,) * 8, (0, 0, 1, 1, 2, 2, 1, 1))
-    found = limits(entries, theta, channels=5, together=2, dtype="int16")
+    found = threshold_vectors(entries, theta, (5, 16, 2), "int16")
     assert found.shape == (8, 2, 3, 2 * 16)
     for channel in range(5):
         for k in range(3):
@@ -183,12 +183,12 @@ def test_limits_of_every_entry() -> None:
 
 def test_limits_beyond_the_type_are_its_extremes() -> None:
     theta = np.array([[[-(2**30), 5]], [[2**20, 2**15]]]).reshape(2, 1, 2)
-    found = limits(Entries((0, 1), (3, -2), (-1, -1)), theta, channels=2, together=1, dtype="int16")
+    found = threshold_vectors(Entries((0, 1), (3, -2), (-1, -1)), theta, (2, 16, 1), "int16")
     np.testing.assert_array_equal(found[:2, 0, 0, :2], [[-(2**15), 2**15 - 1], [2, 2**15 - 1]])
 
 
 def test_limits_of_one_channel_serve_all() -> None:
     theta = np.array([[[-4], [9]]])
-    found = limits(Entries((0, 0, 0), (-1, 0, 1), (-1,) * 3), theta, channels=17, together=1, dtype="int32")
+    found = threshold_vectors(Entries((0, 0, 0), (-1, 0, 1), (-1,) * 3), theta, (17, 32, 1), "int32")
     assert found.shape == (32, 1, 2, 16)
     np.testing.assert_array_equal(found[16, 0, :, :3], [[-3, -4, -5], [10, 9, 8]])

@@ -13,7 +13,7 @@ from spqc.ir.types import state_type
 
 tvm = pytest.importorskip("tvm")
 
-from spqc.targets._plan.digits import codes_of, decompose, flush_period, in_order, pieces  # noqa: E402
+from spqc.targets._plan.digits import code_tables, codes_of, decompose, flush_period, in_order  # noqa: E402
 from spqc.targets.llvm.cpu import host_flags  # noqa: E402
 
 needs_vbmi = pytest.mark.skipif("avx512vbmi" not in host_flags(), reason="this CPU has no byte permutes of 512 bits")
@@ -56,7 +56,7 @@ def test_tables_hold_the_sums_of_every_combination(alphabet: tuple[int, ...], in
     split = decompose(np.array(alphabet))[0].split(inputs)
     assert split == (inputs if len(alphabet) == 3 else 2)
     groups = np.random.default_rng(1).choice(alphabet, (5, 3, inputs))
-    codes, tables = codes_of(groups, alphabet, split), pieces(alphabet, split, inputs)
+    codes, tables = codes_of(groups, alphabet, split), code_tables(alphabet, split, inputs)
     bits = (np.arange(2**inputs)[:, None] >> np.arange(inputs)) & 1
     for o in range(5):
         for k in range(3):

@@ -17,7 +17,7 @@ from spqc.ir import Graph, Type
 
 tvm = pytest.importorskip("tvm")
 
-from spqc.targets._plan.density import measured  # noqa: E402
+from spqc.cost.density import measured  # noqa: E402
 from spqc.targets._plan.rates import shipped, vectors  # noqa: E402
 from spqc.targets._plan.strategy import Site  # noqa: E402
 from spqc.targets.llvm.compile import machine_target  # noqa: E402

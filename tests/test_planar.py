@@ -17,6 +17,7 @@ tvm = pytest.importorskip("tvm")
 from spqc.targets._tir.vector import i32  # noqa: E402
 from spqc.targets.llvm.cpu import host_flags  # noqa: E402
 from spqc.targets.llvm.kernels.planar.plan import Pieces  # noqa: E402
+from spqc.targets.llvm.kernels.planar.quads import first_pixel  # noqa: E402
 from spqc.targets.llvm.strategies import chooser, strategies  # noqa: E402
 
 FEATURES = frozenset({"avx512f", "avx512bw", "avx512vl", "avx512vbmi", "avx512vnni", "gfni"})
@@ -125,5 +126,5 @@ def test_frames_that_change_are_summed_so() -> None:
 )
 def test_pieces_cover_a_row_and_nothing_else(width: int, firsts: list[int], pixels: int) -> None:
     row = Pieces.of(width)
-    assert [row.first(i32(k)).value for k in range(row.count)] == firsts
+    assert [first_pixel(row, i32(k)).value for k in range(row.count)] == firsts
     assert row.pixels == pixels

@@ -16,8 +16,8 @@ from spqc.ir import Graph
 
 tvm = pytest.importorskip("tvm")
 
+from spqc.cost.density import Density  # noqa: E402
 from spqc.targets._plan.adder_programs import BLOCK, FIRST, ONES, WORD, Programs, digits, slices_of  # noqa: E402
-from spqc.targets._plan.density import Density  # noqa: E402
 from spqc.targets.llvm.cpu import host_flags  # noqa: E402
 from spqc.targets.llvm.kernels.slices.slice_lanes import choose_slice_lanes  # noqa: E402
 from spqc.targets.llvm.strategies import chooser, strategies  # noqa: E402

@@ -22,7 +22,7 @@ from spqc.runtime.observe import observe_graph
 
 tvm = pytest.importorskip("tvm")
 
-from spqc.targets._plan.density import measured  # noqa: E402
+from spqc.cost.density import measured  # noqa: E402
 from spqc.targets._plan.machine import Machine  # noqa: E402
 from spqc.targets._plan.rates import rates_for  # noqa: E402
 from spqc.targets.llvm.compile import machine_target  # noqa: E402

@@ -18,7 +18,7 @@ from spqc.ir import Graph
 
 tvm = pytest.importorskip("tvm")
 
-from spqc.targets._plan.density import Density, assumed  # noqa: E402
+from spqc.cost.density import Density, assumed  # noqa: E402
 from spqc.targets._plan.strategy import Settings, Site  # noqa: E402
 from spqc.targets.llvm.kernels.rows.planes import PlaneStrategy, bits  # noqa: E402
 from spqc.targets.llvm.strategies import chooser, strategies  # noqa: E402

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from spqc.cost.counts import implied_channel_sparsity, operations_of
 from spqc.cost.energy import eq31
-from spqc.cost.operations import implied_channel_sparsity, operations_of
 
 from .networks import NETWORKS, account
 from .published import figure

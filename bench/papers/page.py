@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 
 from spqc.cost.ace import Shares, shares_of, spikes_for_gain
 from spqc.cost.constants import constant, constants
+from spqc.cost.counts import flops_factor
 from spqc.cost.memory import ratio_bounds
-from spqc.cost.operations import flops_factor
 
 from . import ace, memory, networks, operations, words
 from .markdown import item, line, prose, table

@@ -9,7 +9,7 @@ import click
 from . import shared
 
 if TYPE_CHECKING:
-    from spqc.ir.axis_order import Layout
+    from spqc.ir.axis_order import AxisOrder
 
 
 @click.command("analyze")
@@ -44,7 +44,7 @@ def command(
     factor: float | None,
     rate: float | None,
     program: bool | None,
-    layout: Layout | None,
+    layout: AxisOrder | None,
     as_json: bool,
 ) -> None:
     """Account for a network layer by layer: weights, neurons, memory, operations, energy, as the papers count them.

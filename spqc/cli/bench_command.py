@@ -9,7 +9,7 @@ import click
 from . import shared
 
 if TYPE_CHECKING:
-    from spqc.ir.axis_order import Layout
+    from spqc.ir.axis_order import AxisOrder
 
 
 @click.command("bench")
@@ -28,7 +28,7 @@ def command(
     repeats: int,
     batches: tuple[int, ...],
     threads: int | None,
-    layout: Layout | None,
+    layout: AxisOrder | None,
     as_json: bool,
 ) -> None:
     """Measure ARTIFACT, and with --model the framework beside it."""

@@ -10,7 +10,7 @@ from . import shared
 
 if TYPE_CHECKING:
     from spqc.api import RunReport
-    from spqc.ir.axis_order import Layout
+    from spqc.ir.axis_order import AxisOrder
 
 
 @click.command("run")
@@ -31,7 +31,7 @@ def command(
     labels: str | None,
     labels_from: int,
     output: str | None,
-    layout: Layout | None,
+    layout: AxisOrder | None,
     as_json: bool,
 ) -> None:
     """Run ARTIFACT and print the class of each sample."""

@@ -9,7 +9,7 @@ import click
 from . import shared
 
 if TYPE_CHECKING:
-    from spqc.ir.axis_order import Layout
+    from spqc.ir.axis_order import AxisOrder
 
 
 @click.command("verify")
@@ -30,7 +30,7 @@ def command(
     samples: int | None,
     stress: int | None,
     seed: int,
-    layout: Layout | None,
+    layout: AxisOrder | None,
     as_json: bool,
 ) -> int:
     """Compare every spike, state, mask and logit of MODEL in its framework, in the interpreter and in ARTIFACT.

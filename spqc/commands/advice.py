@@ -10,7 +10,7 @@ from spqc.cost.input_rates import measure_chances
 from spqc.foundation.arrays import read_array
 from spqc.foundation.errors import InputError
 from spqc.ir import Graph
-from spqc.ir.axis_order import Layout
+from spqc.ir.axis_order import AxisOrder
 from spqc.plugins.target import Advice
 from spqc.runtime.given import given_codes
 from spqc.runtime.observe import input_format
@@ -26,7 +26,7 @@ def advice_for(
     graph: Graph,
     calibrate: npt.ArrayLike | str | Path | None,
     records: str | Path | None,
-    layout: Layout | None = None,
+    layout: AxisOrder | None = None,
 ) -> Advice:
     """Return chances measured on inputs as the user has them (an array or a .npy file), records and rates.
 
@@ -37,7 +37,7 @@ def advice_for(
 
 
 def _chances(
-    graph: Graph, calibrate: npt.ArrayLike | str | Path | None, layout: Layout | None
+    graph: Graph, calibrate: npt.ArrayLike | str | Path | None, layout: AxisOrder | None
 ) -> dict[str, tuple[float, ...]]:
     if calibrate is None:
         return {}

@@ -10,17 +10,17 @@ import numpy as np
 import numpy.typing as npt
 
 from spqc.commands.analyze_subject import LOWERED_WEIGHTS, Subject, subject_of
-from spqc.commands.compile import lowered, optimised
+from spqc.commands.compile import lowered, optimised, target_of
 from spqc.commands.sources import graph_inputs, inputs_for
 from spqc.cost.account import Account, account_of, main_sum
 from spqc.cost.activity import LayerActivity, activity_of
+from spqc.cost.counts import LayerOperations, implied_channel_sparsity, operations_of, total_of
 from spqc.cost.energy import Energy, bit_level, eq31, syops
 from spqc.cost.memory import MemoryForm, memory_forms
-from spqc.cost.operations import LayerOperations, implied_channel_sparsity, operations_of, total_of
 from spqc.cost.total import total_activity
 from spqc.foundation.errors import GraphError, ModelError, UsageError
 from spqc.ir import Graph
-from spqc.ir.axis_order import Layout
+from spqc.ir.axis_order import AxisOrder
 from spqc.ir.program import Program
 from spqc.runtime.given import drawn_layout, given_codes
 from spqc.runtime.observe import input_format, layer_of
@@ -104,7 +104,7 @@ class Question:
     spatial_sparsity: float = 0.0
     rate: float | None = None
     factor: float | None = None
-    layout: Layout | None = None
+    layout: AxisOrder | None = None
     from_data: bool = False
 
     def __post_init__(self) -> None:
@@ -194,13 +194,17 @@ def _program(subject: Subject, question: Question) -> tuple[ProgramMemory | None
     """Return the memory of the program for a CPU and the widths of its accumulators, or why there is none."""
     if question.program is False:
         return None, {}, ""
-    if subject.artifact is not None and not subject.artifact.target.startswith("llvm"):
-        return None, {}, f"the artifact is for target '{subject.artifact.target}'"
+    try:
+        target = target_of("llvm" if subject.artifact is None else subject.artifact.target)
+    except UsageError as error:  # a plug-in that is not installed here
+        return None, {}, error.message
+    if "run" not in target.lowerings():
+        return None, {}, f"the artifact is for target '{target.name}', which lowers no program"
     if question.program is None and subject.fresh and account_of(subject.graph).weights > LOWERED_WEIGHTS:
         return None, {}, "a fresh network this large is lowered only if --program asks for it"
     try:
         graph = subject.graph if subject.artifact is not None else optimised(subject.model)
-        programs: dict[str, Program] = lowered(graph)
+        programs: dict[str, Program] = lowered(graph, target)
     except (GraphError, ModelError) as error:
         return None, {}, error.message
     weights = sum(v.type.size * v.type.bits for v in graph.constants)

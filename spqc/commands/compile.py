@@ -13,7 +13,7 @@ from spqc.commands.sources import Model, read_model
 from spqc.foundation.errors import GraphError, ModelError, UsageError
 from spqc.foundation.options import format_call
 from spqc.ir import Graph
-from spqc.ir.axis_order import Layout
+from spqc.ir.axis_order import AxisOrder
 from spqc.ir.program import Program
 from spqc.plugins import pipeline, registry
 from spqc.plugins.target import Emitter
@@ -28,7 +28,7 @@ def compile_model(
     dump: Path | None = None,
     calibrate: npt.ArrayLike | str | Path | None = None,
     records: str | Path | None = None,
-    layout: Layout | None = None,
+    layout: AxisOrder | None = None,
 ) -> Artifact:
     """Return the artifact of a model; see `spqc.api.compile`."""
     chosen = target_of(target)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy.typing as npt
 
 from spqc.foundation.arrays import class_labels
-from spqc.ir.axis_order import Layout
+from spqc.ir.axis_order import AxisOrder
 from spqc.runtime.session import Artifact
 from spqc.runtime.stream import Logits
 
@@ -35,7 +35,7 @@ def classified(
     x: npt.ArrayLike,
     labels: npt.ArrayLike | None,
     inputs: str,
-    layout: Layout | None,
+    layout: AxisOrder | None,
     labels_from: int,
 ) -> RunReport:
     """Return what `spqc.api.classify` does of an opened artifact."""

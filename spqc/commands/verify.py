@@ -11,7 +11,7 @@ import numpy.typing as npt
 from spqc.commands.sources import Model
 from spqc.foundation.errors import UsageError
 from spqc.ir import Array
-from spqc.ir.axis_order import Layout
+from spqc.ir.axis_order import AxisOrder
 from spqc.plugins.executor import Executor
 from spqc.plugins.frontend import Observation
 from spqc.runtime.compare import Mismatch, Tally, compare
@@ -58,7 +58,7 @@ class VerifyReport:
 
 
 def verify_model(
-    model: Model, artifact: Artifact, x: npt.ArrayLike, description: str, layout: Layout | None = None
+    model: Model, artifact: Artifact, x: npt.ArrayLike, description: str, layout: AxisOrder | None = None
 ) -> VerifyReport:
     """Compare framework, interpreter and artifact on inputs [N, T, ...] or [N, ...], or of another layout."""
     codes = given_codes(model.graph, input_format(model.graph), x, layout)

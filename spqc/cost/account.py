@@ -93,7 +93,7 @@ def account_of(graph: Graph) -> Account:
     for op in graph.ops:
         if op.macs or isinstance(op, Spiking):
             groups.setdefault(layer_of(op), []).append(op)
-    layers = tuple(_layer(graph, name, ops) for name, ops in groups.items())
+    layers = tuple(layer_account(graph, name, ops) for name, ops in groups.items())
     return Account(graph.name, graph.steps, graph.inputs[0].type.bits, layers)
 
 
@@ -107,7 +107,8 @@ def is_gate(graph: Graph, op: Op) -> bool:
     return any(isinstance(reader, Greater) for reader in graph.readers.get(op.out.name, ()))
 
 
-def _layer(graph: Graph, name: str, ops: list[Op]) -> LayerAccount:
+def layer_account(graph: Graph, name: str, ops: list[Op]) -> LayerAccount:
+    """Return the account of some operators as one layer; an operator alone that has no sum counts nothing."""
     sums = [op for op in ops if op.macs and not is_gate(graph, op)]
     gates = [op for op in ops if op.macs and is_gate(graph, op)]
     neurons = [op for op in ops if isinstance(op, Spiking)]

@@ -10,7 +10,6 @@ import numpy as np
 
 from spqc.ir import Array, Graph, Op, Value, interpret
 from spqc.ir.ops import Greater, Neuron, SpatialMask, Spiking
-from spqc.ir.program import LANES
 from spqc.runtime.observe import layer_of, named_inputs
 
 from .account import main_sum
@@ -26,7 +25,7 @@ class LayerActivity:
 
     input_rate: share of the inputs of its sum that are not 0 (of spike attention: of its queries). occupancy: share
     of the stored states on each level (empty where a membrane has too many). spatial_sparsity, channel_sparsity:
-    shares that the masks shut (S_p, S_c). open_tiles: share of the tiles of 16 channels in which a gate opens at
+    shares that the masks shut (S_p, S_c). open_tiles: share of the tiles of channels in which a gate opens at
     least once in a window. clip: Eq 5 and 6. input_mean: the mean code of those inputs.
     """
 
@@ -41,15 +40,18 @@ class LayerActivity:
     input_mean: float | None = None
 
 
-def activity_of(graph: Graph, codes: Array, clip_bound: float | None = None) -> dict[str, LayerActivity]:
+def activity_of(
+    graph: Graph, codes: Array, clip_bound: float | None = None, tile: int = 16
+) -> dict[str, LayerActivity]:
     """Run a graph in the interpreter on codes [N, T, ...] and return what every layer did.
 
     clip_bound: c < 0 of Eq 5; potentials exist in a graph as a frontend reads it, and not in one with folded neurons.
+    tile: channels of a tile that a kernel skips at once, as the layout of a program says.
     """
     groups: dict[str, list[Op]] = {}
     for op in graph.ops:
         groups.setdefault(layer_of(op), []).append(op)
-    tallies = {name: _Tally(graph, ops, clip_bound) for name, ops in groups.items()}
+    tallies = {name: _Tally(graph, ops, clip_bound, tile) for name, ops in groups.items()}
     watched: dict[str, list[_Tally]] = {}
     for tally in tallies.values():
         for value in tally.values:
@@ -96,8 +98,8 @@ class _Share:
 class _Tally:
     """What one layer has done so far."""
 
-    def __init__(self, graph: Graph, ops: list[Op], clip_bound: float | None) -> None:
-        self.graph = graph
+    def __init__(self, graph: Graph, ops: list[Op], clip_bound: float | None, tile: int) -> None:
+        self.graph, self.tile = graph, tile
         self.sum = main_sum(graph, ops)
         self.neuron = next((op for op in ops if isinstance(op, Spiking)), None)
         self.mask = next((op for op in ops if isinstance(op, SpatialMask)), None)
@@ -150,8 +152,8 @@ class _Tally:
     def end_window(self) -> None:
         """Close the window of one batch."""
         if self.opened is not None:
-            starts = range(0, self.opened.shape[1], LANES)
-            self.tiles.add(np.stack([self.opened[:, i : i + LANES].any(axis=1) for i in starts]))
+            starts = range(0, self.opened.shape[1], self.tile)
+            self.tiles.add(np.stack([self.opened[:, i : i + self.tile].any(axis=1) for i in starts]))
             self.opened = None
         if self.clip is not None:
             self.clip.end_window()

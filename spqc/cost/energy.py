@@ -14,7 +14,8 @@ from dataclasses import dataclass
 
 from .account import Account, LayerAccount
 from .constants import Constant, addition, constant, memory_access, multiplication
-from .operations import LayerOperations
+from .counts import LayerOperations
+from .prices import priced
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ def syops(account: Account, operations: Sequence[LayerOperations], rate: float |
         else:
             others += found.dense * rate if found.synaptic is None and rate is not None else found.synaptic or 0.0
     measured = all(o.synaptic is not None for o in operations)
-    energy = (mac.pj * first + ac.pj * others) / _PJ_PER_MJ
+    energy = priced({"mac": first, "ac": others}, {"mac": mac.pj, "ac": ac.pj}) / _PJ_PER_MJ
     kind = _RATES if measured else _ASSUMED
     return [Energy("syops", "32-bit floats at 45 nm", first + others, energy, kind, (str(mac), str(ac)))]
 
@@ -83,9 +84,9 @@ def bit_level(
         done = found.synaptic if found.synaptic is not None else found.dense * (rate or 0.0)
         multiplies = layer.reads_input and account.input_bits > 1
         done = done / account.steps if multiplies and layer.constant else done
-        for bits, (pj, way), what in _parts(layer, account, widths, multiplies):
-            energy += pj * done
-            ways.add(f"{bits}-bit {what} {pj:.4g} pJ at 45 nm ({way})")
+        parts = _parts(layer, account, widths, multiplies)
+        energy += priced({what: done for *_, what in parts}, {what: pj for _, (pj, _), what in parts})
+        ways |= {f"{bits}-bit {what} {pj:.4g} pJ at 45 nm ({way})" for bits, (pj, way), what in parts}
         count += done
     measured = all(o.synaptic is not None for o in operations)
     traffic, memories = _traffic(account)
@@ -126,4 +127,4 @@ def _traffic(account: Account) -> tuple[float, tuple[str, ...]]:
 
 
 def _energy(convention: str, what: str, count: float, one: Constant, kind: str) -> Energy:
-    return Energy(convention, what, count, count * one.pj / _PJ_PER_MJ, kind, (str(one),))
+    return Energy(convention, what, count, priced({what: count}, {what: one.pj}) / _PJ_PER_MJ, kind, (str(one),))

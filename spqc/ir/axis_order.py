@@ -13,13 +13,13 @@ import numpy.typing as npt
 
 from spqc.foundation.errors import InputError, UsageError
 
-Layout = Literal["NT", "TN", "N", "T"]
-LAYOUTS: tuple[str, ...] = get_args(Layout)
+AxisOrder = Literal["NT", "TN", "N", "T"]
+LAYOUTS: tuple[str, ...] = get_args(AxisOrder)
 
 Values = npt.NDArray[np.generic]
 
 
-def arranged(values: Values, shape: tuple[int, ...], steps: int, layout: Layout | None) -> Values:
+def arranged(values: Values, shape: tuple[int, ...], steps: int, layout: AxisOrder | None) -> Values:
     """Return an array as [N, T, *shape] or [N, *shape].
 
     layout: NT for [N, T, ...], TN for [T, N, ...], N for one frame a sample, T for one sample [T, ...]; None for NT or

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from spqc.foundation.errors import InputError, UsageError
 from spqc.foundation.foreign_arrays import as_array
 
-from .axis_order import Layout, arranged
+from .axis_order import AxisOrder, arranged
 
 Encoding = Literal["pixels", "spikes", "digits"]
 Coding = Literal["frames", "direct"]
@@ -50,11 +50,11 @@ class InputFormat:
         return self.max.bit_length()
 
     def to_codes(
-        self, array: npt.ArrayLike, shape: tuple[int, ...], steps: int, layout: Layout | None = None
+        self, array: npt.ArrayLike, shape: tuple[int, ...], steps: int, layout: AxisOrder | None = None
     ) -> npt.NDArray[np.uint8]:
         """Return the codes [N, steps, *shape] of an array [N, steps, *shape], or [N, *shape] repeated over the steps.
 
-        layout: which axes the array has instead (see spqc.ir.layout).
+        layout: which axes the array has instead (see spqc.ir.axis_order).
         Floats are real values in [0, 1], rounded half to even; integers and booleans are codes already.
         Raises InputError for another shape, another kind of number, or a value out of range.
         """

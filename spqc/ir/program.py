@@ -7,32 +7,34 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
+from spqc.foundation.errors import GraphError
+
 from .graph import Graph, Value
+from .layout import PLAIN, Layout
 from .op import Op
 from .ops import Flatten, Repeat
 
-Layout = Literal["bytes", "bits", "words"]
+Kind = Literal["bytes", "bits", "channel_bits", "words"]
 Mode = Literal["fused", "stepped"]
 Time = Literal["fused", "stepped", "once"]
-
-LANES = 16
-ALIGNMENT = 64
 
 
 @dataclass(frozen=True)
 class Buffer:
     """Where a value lives between kernels, for one sample.
 
-    `bytes`: one uint8 an element and step, [t][pixel][channel], pixels in the order of the map's axes. `bits`: one bit
-    an element and step, the steps of an element in one container, [pixel][channel]. `words`: one int32 or int64 an
-    element and step. Channels are padded to LANES.
+    kind: `bytes`: one uint8 an element and step, [t][pixel][channel], pixels as the map's axes order them. `bits`: one
+    bit an element and step, the steps of an element in one container, [pixel][channel]. `channel_bits`: one bit an
+    element and step, the channels of a pixel side by side, [t][pixel][byte of 8 channels], the first channel lowest.
+    `words`: one int16, int32 or int64 an element and step. layout: the program's; channels are padded to its tiles.
     """
 
     value: Value
-    layout: Layout
+    kind: Kind
     steps: int
     word_bits: int = 8
     offset: int | None = None
+    layout: Layout = PLAIN
 
     @property
     def pixels(self) -> int:
@@ -41,18 +43,27 @@ class Buffer:
     @property
     def channels(self) -> int:
         """The padded number of channels."""
-        return -(-self.value.type.shape[0] // LANES) * LANES
+        return self.layout.padded(self.value.type.shape[0])
+
+    @property
+    def alignment(self) -> int:
+        """Bytes of whose multiple the buffer's place is: the layout's, and that of its words."""
+        return max(self.layout.alignment, self.word_bits // 8)
+
+    @property
+    def pixel_bytes(self) -> int:
+        """Bytes of one pixel: of one step, or of all steps where these share containers."""
+        return -(-self.channels // 8) if self.kind == "channel_bits" else self.channels * self.word_bits // 8
 
     @property
     def bytes(self) -> int:
-        per_step = 1 if self.layout == "bits" else self.steps
-        size = per_step * self.pixels * self.channels * self.word_bits // 8
-        return -(-size // ALIGNMENT) * ALIGNMENT
+        size = (1 if self.kind == "bits" else self.steps) * self.pixels * self.pixel_bytes
+        return -(-size // self.layout.alignment) * self.layout.alignment
 
     def __str__(self) -> str:
         place = "" if self.offset is None else f" at {self.offset}"
-        layout = f"{self.layout}{self.word_bits} x {self.steps} steps"
-        return f"buffer {self.value.name}: {layout}, {self.bytes} bytes{place}"
+        kind = self.kind if self.kind == "channel_bits" else f"{self.kind}{self.word_bits}"
+        return f"buffer {self.value.name}: {kind} x {self.steps} steps, {self.bytes} bytes{place}"
 
 
 @dataclass(frozen=True)
@@ -88,13 +99,19 @@ class Kernel:
 
 @dataclass(frozen=True)
 class Program:
-    """Kernels in order over one arena; `buffers` are the values that pass between kernels."""
+    """Kernels in order over one arena; `buffers` are the values that pass between kernels, all in one layout."""
 
     graph: Graph
     kernels: tuple[Kernel, ...]
     buffers: tuple[Buffer, ...] = ()
     mode: Mode = "stepped"
     arena_bytes: int = 0
+    layout: Layout = PLAIN
+
+    def __post_init__(self) -> None:
+        for buffer in self.buffers:
+            if buffer.layout != self.layout:
+                raise GraphError(f"buffer {buffer.value.name} has the layout {buffer.layout}, not {self.layout}")
 
     @property
     def steps(self) -> int:
@@ -128,8 +145,14 @@ class Program:
     def with_buffers(self, buffers: tuple[Buffer, ...], arena_bytes: int) -> Program:
         return replace(self, buffers=buffers, arena_bytes=arena_bytes)
 
+    def with_layout(self, layout: Layout) -> Program:
+        """Return the program with another layout, before its buffers have places."""
+        return replace(self, layout=layout, buffers=tuple(replace(b, layout=layout) for b in self.buffers))
+
     def __str__(self) -> str:
-        lines = [f"program {self.graph.name} mode={self.mode} steps={self.steps} arena={self.arena_bytes} {{"]
+        lines = [
+            f"program {self.graph.name} mode={self.mode} steps={self.steps} {self.layout} arena={self.arena_bytes} {{"
+        ]
         lines += [f"  {buffer}" for buffer in self.buffers]
         lines += [f"  {kernel}" for kernel in self.kernels]
         return "\n".join(lines) + "\n}\n" + str(self.graph)

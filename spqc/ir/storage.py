@@ -16,14 +16,15 @@ def store(buffer: Buffer, array: Array) -> Bytes:
     batch = array.shape[0]
     channels = buffer.value.type.shape[0]
     elements = array.reshape(batch, buffer.steps, channels, buffer.pixels).transpose(0, 1, 3, 2)
-    if buffer.layout == "bits":
+    if buffer.kind == "bits":
         shifts = np.arange(buffer.steps).reshape(1, -1, 1, 1)
         elements = np.bitwise_or.reduce(elements.astype(np.int64) << shifts, axis=1, keepdims=True)
-    sign = "i" if buffer.layout == "words" else "u"
-    padded = np.zeros((*elements.shape[:3], buffer.channels), np.dtype(f"{sign}{buffer.word_bits // 8}"))
+    padded = np.zeros((*elements.shape[:3], buffer.channels), _dtype(buffer))
     padded[..., :channels] = elements
-    flat = np.zeros((batch, buffer.bytes), np.uint8)
+    if buffer.kind == "channel_bits":
+        padded = np.packbits(padded, axis=3, bitorder="little")
     raw = padded.reshape(batch, -1).view(np.uint8)
+    flat = np.zeros((batch, buffer.bytes), np.uint8)
     flat[:, : raw.shape[1]] = raw
     return flat
 
@@ -31,13 +32,20 @@ def store(buffer: Buffer, array: Array) -> Bytes:
 def fetch(buffer: Buffer, raw: Bytes) -> Array:
     """Return the array [N, steps, ...] that `store` wrote."""
     batch = raw.shape[0]
-    groups = 1 if buffer.layout == "bits" else buffer.steps
-    sign = "i" if buffer.layout == "words" else "u"
-    dtype = np.dtype(f"{sign}{buffer.word_bits // 8}")
-    count = groups * buffer.pixels * buffer.channels
-    padded = np.ascontiguousarray(raw[:, : count * dtype.itemsize]).view(dtype)
-    every = padded.reshape(batch, groups, buffer.pixels, buffer.channels)
+    groups = 1 if buffer.kind == "bits" else buffer.steps
+    size = groups * buffer.pixels * buffer.pixel_bytes
+    kept = np.ascontiguousarray(raw[:, :size])
+    if buffer.kind == "channel_bits":
+        rows = kept.reshape(batch, groups, buffer.pixels, buffer.pixel_bytes)
+        every = np.unpackbits(rows, axis=3, bitorder="little")
+    else:
+        every = kept.view(_dtype(buffer)).reshape(batch, groups, buffer.pixels, buffer.channels)
     elements = every[..., : buffer.value.type.shape[0]].astype(np.int64)
-    if buffer.layout == "bits":
+    if buffer.kind == "bits":
         elements = (elements >> np.arange(buffer.steps).reshape(1, -1, 1, 1)) & 1
     return elements.transpose(0, 1, 3, 2).reshape(batch, buffer.steps, *buffer.value.type.shape)
+
+
+def _dtype(buffer: Buffer) -> np.dtype[np.generic]:
+    sign = "i" if buffer.kind == "words" else "u"
+    return np.dtype(f"{sign}{buffer.word_bits // 8}")

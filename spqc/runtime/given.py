@@ -9,11 +9,11 @@ import numpy.typing as npt
 from spqc.foundation.errors import Notice
 from spqc.foundation.foreign_arrays import as_array
 from spqc.ir import Array, Graph
-from spqc.ir.axis_order import Layout, ambiguity
+from spqc.ir.axis_order import AxisOrder, ambiguity
 from spqc.ir.inputs import InputFormat
 
 
-def given_codes(graph: Graph, form: InputFormat, x: npt.ArrayLike, layout: Layout | None = None) -> Array:
+def given_codes(graph: Graph, form: InputFormat, x: npt.ArrayLike, layout: AxisOrder | None = None) -> Array:
     """Return codes [N, T, ...] of an array of the layout NT, TN, N or T (see spqc.ir.layout). Raises InputError.
 
     form: the graph's input format, which whoever calls often has at hand.
@@ -26,6 +26,6 @@ def given_codes(graph: Graph, form: InputFormat, x: npt.ArrayLike, layout: Layou
     return codes
 
 
-def drawn_layout(graph: Graph, x: Array) -> Layout:
+def drawn_layout(graph: Graph, x: Array) -> AxisOrder:
     """Return the layout of inputs that were drawn or come from a data set: samples are first, which needs no word."""
     return "N" if x.ndim == 1 + len(graph.inputs[0].type.shape) else "NT"

@@ -15,7 +15,7 @@ from spqc.foundation.files import write_atomic
 from spqc.foundation.locks import ForkLock
 from spqc.foundation.options import split_call
 from spqc.ir import Array, Graph
-from spqc.ir.axis_order import Layout
+from spqc.ir.axis_order import AxisOrder
 from spqc.ir.inputs import InputFormat
 from spqc.plugins import registry
 from spqc.plugins.executor import Executor
@@ -135,11 +135,11 @@ class Artifact:
         if executor is not None:
             executor.close()
 
-    def codes(self, x: npt.ArrayLike, layout: Layout | None = None) -> Array:
+    def codes(self, x: npt.ArrayLike, layout: AxisOrder | None = None) -> Array:
         """Return an input array as integer codes [N, T, ...]."""
         return given_codes(self.graph, self.inputs, x, layout)
 
-    def feed(self, x: npt.ArrayLike, layout: Layout | None = None) -> Array:
+    def feed(self, x: npt.ArrayLike, layout: AxisOrder | None = None) -> Array:
         """Return an input array as the executor takes it: codes [N, T, ...], or one static frame [N, ...]."""
         return fed(self.graph, self.codes(x, layout))
 
@@ -147,11 +147,11 @@ class Artifact:
         """Return the input of one step as integer codes [N, ...]."""
         return self.inputs.to_codes(frame, self.graph.inputs[0].type.shape, 1)[:, 0]
 
-    def run(self, x: npt.ArrayLike, layout: Layout | None = None) -> Logits:
+    def run(self, x: npt.ArrayLike, layout: AxisOrder | None = None) -> Logits:
         """Return logits [N, T, classes]: real values."""
         return self.to_logits(self.executor.run(self.feed(x, layout)))
 
-    def predict(self, x: npt.ArrayLike, layout: Layout | None = None) -> npt.NDArray[np.int64]:
+    def predict(self, x: npt.ArrayLike, layout: AxisOrder | None = None) -> npt.NDArray[np.int64]:
         """Return the class [N] with the greatest mean logit; the lowest class of equals."""
         return np.asarray(self.executor.run(self.feed(x, layout)).sum(axis=1).argmax(axis=1), np.int64)
 
@@ -172,12 +172,12 @@ class Artifact:
         """Forget the state of plain `step`: the next one is the first, and its caller owns the stream."""
         self.executor.reset()
 
-    def trace(self, x: npt.ArrayLike, layout: Layout | None = None) -> dict[str, tuple[Array, Array]]:
+    def trace(self, x: npt.ArrayLike, layout: AxisOrder | None = None) -> dict[str, tuple[Array, Array]]:
         """Return {layer name: (spikes, stored membrane levels)}, each [N, T, ...]."""
         seen = self.observe(x, layout)
         return {name: (spikes, self._levels(name, seen.states[name])) for name, spikes in seen.spikes.items()}
 
-    def observe(self, x: npt.ArrayLike, layout: Layout | None = None) -> Observation:
+    def observe(self, x: npt.ArrayLike, layout: AxisOrder | None = None) -> Observation:
         """Return integer logits, spikes, state codes and gates, as the target computed them."""
         return self.executor.trace(self.feed(x, layout))
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from spqc.cost.density import assumed, measured
+from spqc.cost.prices import priced
 from spqc.foundation.errors import UsageError
 from spqc.foundation.options import nearest
 from spqc.ir.program import Kernel, Program
@@ -12,7 +14,6 @@ from spqc.plugins.target import Advice, Finding
 from spqc.targets._plan.machine import Machine
 
 from .constants import Constants
-from .density import assumed, measured
 from .geometry import is_wide, region
 from .key import key_of
 from .rates import rates_for
@@ -73,7 +74,7 @@ class Chooser:
         """Return the nanoseconds that one sample's kernel should take."""
         strategy = self.strategies[name]
         rates = {**strategy.rates, **site.rates.get(name, {})}
-        return sum(rates[feature] * count for feature, count in strategy.features(site, settings).items())
+        return priced(strategy.features(site, settings), rates)
 
     def _finding(self, site: Site, names: Sequence[str], advice: Advice) -> Finding | None:
         """Return the fastest that was measured of the given strategies, with settings that they still have."""

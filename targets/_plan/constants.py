@@ -1,10 +1,10 @@
-"""Assigns every constant its place and arrangement in the kernels' constant memory."""
+"""Gives every constant its place in the kernels' constant memory, and keeps what was found out about weights."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -14,248 +14,255 @@ from spqc.ir import Graph, Value
 from spqc.ir.ops import Automaton
 
 from .adder_programs import Programs, slices_of
-from .arrange import Arrangement, byte_of, rows_kept
+from .arrangements import (
+    AdderPrograms,
+    Arrangement,
+    BitPlanes,
+    Codes,
+    CodeTables,
+    Columns,
+    ConstantInputSpikes,
+    EventRows,
+    PermutedThresholds,
+    Placed,
+    RowPlaces,
+    SparseRows,
+    Spread,
+    Table,
+    Taps,
+    Vector,
+    Weight,
+)
+from .arrangements.weights import byte_of
+from .constant_input_spikes import Trains
 from .digits import Digits, decompose, flush_period, in_order
 from .extent import check_extent
 from .geometry import WeightedSum, padded
 from .threshold_tables import Entries
 
-_SIZES = {"uint8": 1, "int8": 1, "int16": 2, "int32": 4, "int64": 8}
+A = TypeVar("A", bound=Arrangement)
+_LINE = 64  # bytes: constants begin on a cache line
 
 
 @dataclass
 class Constants:
-    """Collects arrangements; the same request gives the same place, so both lowered forms share one memory."""
+    """Collects arrangements; the same request gives the same place, so both lowered forms share one memory.
+
+    tile: channels of a tile, as the programs' layout has them.
+    """
 
     graph: Graph
-    placed: dict[Arrangement, Arrangement] = field(default_factory=dict)  # by request: the same, at offset 0
+    tile: int
+    placed: dict[Arrangement, Placed[Arrangement]] = field(default_factory=dict)
     size: int = 0
     facts: dict[Any, Any] = field(default_factory=dict)
 
-    def remember(self, key: Any, find: Callable[[], Any]) -> Any:
-        """Return what `find` found for this key: a fact about the weights that takes time to find."""
+    def cached(self, key: Any, find: Callable[[], Any]) -> Any:
+        """Return what `find` finds for this key, called once: a fact about the weights that takes time to find."""
         if key not in self.facts:
             self.facts[key] = find()
         return self.facts[key]
 
+    def place(self, arrangement: A) -> Placed[A]:
+        """Return where a constant lies in an arrangement: one place for requests that are equal in every field."""
+        if arrangement not in self.placed:
+            size = arrangement.bytes
+            check_extent(self.size + size, "weights and thresholds")
+            self.placed[arrangement] = Placed(arrangement, self.size)
+            self.size += -(-size // _LINE) * _LINE
+        return Placed(arrangement, self.placed[arrangement].offset)
+
     def weight(
         self,
-        g: WeightedSum,
+        conv: WeightedSum,
         dtype: str,
         *,
-        group: int,
+        inputs_per_word: int,
         lanes: int,
         channels: int,
         shifts: bool = False,
-        part: int = 0,
-        parts: int = 1,
-    ) -> Arrangement:
-        """Place a weight for tiles of `lanes` outputs over `channels` padded inputs, `group` of them side by side.
+        byte: int = 0,
+        bytes_per_weight: int = 1,
+    ) -> Placed[Weight]:
+        """Place a weight for tiles of `lanes` outputs over `channels` padded inputs (see `Weight`)."""
+        return self.place(
+            Weight(
+                conv.weight.name, dtype, conv.output.channels, conv.kernel, channels, lanes, inputs_per_word,
+                conv.groups, byte, bytes_per_weight, shifts,
+            )
+        )  # fmt: skip
 
-        With two `parts` only the high (0) or low (1) bytes of 16-bit weights.
-        """
-        out = -(-g.output.channels // lanes) * lanes
-        count = out * channels * g.kernel[0] * g.kernel[1]
-        form = "shifts" if shifts else "weight"
-        shape = {"kernel": g.kernel, "channels": g.input.channels, "padded_channels": channels, "groups": g.groups}
-        return self.place(g.weight.name, form, dtype, count, **shape, group=group, lanes=lanes, part=part, parts=parts)
-
-    def kept_rows(self, g: WeightedSum, group: int, outputs: int) -> float:
-        """Return the share of rows (`outputs` outputs, `group` channels, one place of the window) that are not zero."""
-        return float(self._rows(g, group, outputs, -(-g.input.channels // group) * group).mean())
+    def kept_rows(self, conv: WeightedSum, inputs_per_word: int, outputs: int) -> float:
+        """Return the share of rows that are not zero: a row is a tile of outputs, a word of channels and a tap."""
+        channels = -(-conv.input.channels // inputs_per_word) * inputs_per_word
+        return float(self._kept(conv, inputs_per_word, outputs, channels).mean())
 
     def sparse_rows(
-        self, g: WeightedSum, dtype: str, *, group: int, lanes: int, channels: int, shifts: bool, part: int, parts: int
-    ) -> Arrangement:
+        self,
+        conv: WeightedSum,
+        dtype: str,
+        *,
+        inputs_per_word: int,
+        lanes: int,
+        channels: int,
+        shifts: bool = False,
+        byte: int = 0,
+        bytes_per_weight: int = 1,
+    ) -> Placed[SparseRows]:
         """Place the rows of `weight` that are not zero, tile after tile."""
+        rows = int(self._kept(conv, inputs_per_word, lanes, channels).sum())
         return self.place(
-            g.weight.name,
-            "sparse",
-            dtype,
-            int(self._rows(g, group, lanes, channels).sum()) * lanes * group,
-            kernel=g.kernel,
-            padded_channels=channels,
-            group=group,
-            lanes=lanes,
-            part=part,
-            parts=parts,
-            fill=int(shifts),
-        )
+            SparseRows(
+                conv.weight.name, dtype, conv.output.channels, conv.kernel, channels, lanes, inputs_per_word,
+                1, byte, bytes_per_weight, shifts, rows,
+            )
+        )  # fmt: skip
 
     def row_places(
-        self, g: WeightedSum, group: int, outputs: int, channels: int, strides: tuple[int, int, int]
-    ) -> Arrangement:
-        """Place where each tile's rows begin, and after `channels` such numbers where each row finds its inputs."""
-        rows = self._rows(g, group, outputs, channels)
-        heads = len(rows) + 1
-        return self.place(
-            g.weight.name,
-            "places",
-            "int32",
-            heads + int(rows.sum()),
-            kernel=g.kernel,
-            padded_channels=channels,
-            channels=heads,
-            group=group,
-            lanes=outputs,
-            strides=strides,
-        )
+        self, conv: WeightedSum, inputs_per_word: int, outputs: int, channels: int, strides: tuple[int, int, int]
+    ) -> Placed[RowPlaces]:
+        """Place where each tile's rows begin, and after these `heads` where each row finds its inputs."""
+        kept = self._kept(conv, inputs_per_word, outputs, channels)
+        shape = (conv.output.channels, conv.kernel, channels, outputs, inputs_per_word, 1)
+        return self.place(RowPlaces(conv.weight.name, "int32", *shape, int(kept.sum()), len(kept) + 1, strides))
 
-    def _rows(self, g: WeightedSum, group: int, outputs: int, channels: int) -> npt.NDArray[np.bool_]:
-        """Return which rows of each tile are not zero: [tile, kernel row, kernel column, channel group]."""
-        shape = Arrangement(
-            g.weight.name, "sparse", "int8", 0, 0, kernel=g.kernel, padded_channels=channels, group=group, lanes=outputs
+    def _kept(self, conv: WeightedSum, inputs_per_word: int, outputs: int, channels: int) -> npt.NDArray[np.bool_]:
+        """Return which rows of each tile are not zero: [tile, kernel row, kernel column, word of channels]."""
+        name, shape = conv.weight.name, (conv.kernel, channels, outputs, inputs_per_word)
+        kept: npt.NDArray[np.bool_] = self.cached(
+            ("rows", name, *shape),
+            lambda: Weight(name, "int8", conv.output.channels, *shape).kept(self.graph.data[name]),
         )
-        found: npt.NDArray[np.bool_] = self.remember(
-            ("rows", g.weight.name, g.kernel, group, outputs, channels),
-            lambda: rows_kept(shape, self.graph.data[g.weight.name]),
-        )
-        return found
+        return kept
 
-    def taps(self, g: WeightedSum) -> Arrangement:
+    def taps(self, conv: WeightedSum) -> Placed[Taps]:
         """Place a depthwise weight, one element a channel and tap."""
-        taps = g.kernel[0] * g.kernel[1]
-        count = padded(g.output.channels) * taps
-        return self.place(g.weight.name, "taps", self.weight_dtype(g.weight), count, kernel=g.kernel, groups=g.groups)
+        dtype = self.weight_dtype(conv.weight)
+        return self.place(Taps(conv.weight.name, dtype, conv.output.channels, conv.kernel, self.tile))
 
-    def bit_planes(self, g: WeightedSum, words: int) -> Arrangement:
+    def bit_planes(self, conv: WeightedSum, words: int) -> Placed[BitPlanes]:
         """Place ternary weights as bits, `words` words of 32 inputs for each output and sign."""
-        channels = padded(g.input.channels)
-        count = padded(g.output.channels) * words * 2
-        return self.place(g.weight.name, "bits", "int32", count, kernel=g.kernel, padded_channels=channels)
+        shape = (conv.output.channels, conv.kernel, conv.input.padded, self.tile)
+        return self.place(BitPlanes(conv.weight.name, "int32", *shape, words=words))
 
-    def event_rows(self, g: WeightedSum, *, lanes: int, block: int, parts: int, fill: int) -> Arrangement:
+    def event_rows(
+        self, conv: WeightedSum, *, lanes: int, block: int, bytes_per_weight: int, bias: int
+    ) -> Placed[EventRows]:
         """Place a weight as rows of `lanes` outputs, one a tap and input: `block` channels, then a row of zeros."""
-        out, blocks = -(-g.output.channels // lanes) * lanes, -(-g.input.channels // block)
-        return self.place(
-            g.weight.name,
-            "events",
-            "int16",
-            out // 2 * parts * g.kernel[0] * g.kernel[1] * blocks * (block + 1),
-            kernel=g.kernel,
-            channels=g.input.channels,
-            padded_channels=blocks * block,
-            groups=g.groups,
-            group=block,
-            lanes=lanes,
-            parts=parts,
-            fill=fill,
-        )
+        channels = -(-conv.input.channels // block) * block
+        shape = (conv.output.channels, conv.kernel, channels, lanes, 1, conv.groups)
+        return self.place(EventRows(conv.weight.name, "int16", *shape, block, bytes_per_weight, bias))
 
-    def spread(self, g: WeightedSum) -> Arrangement:
+    def spread(self, conv: WeightedSum) -> Placed[Spread]:
         """Place a weight by inputs: what one of them adds to the outputs of a tile, tap after tap."""
-        channels = padded(g.input.channels)
-        count = padded(g.output.channels) * channels * g.kernel[0] * g.kernel[1]
-        dtype = self.weight_dtype(g.weight)
-        return self.place(g.weight.name, "spread", dtype, count, kernel=g.kernel, padded_channels=channels)
+        dtype, shape = self.weight_dtype(conv.weight), (conv.output.channels, conv.kernel, conv.input.padded, self.tile)
+        return self.place(Spread(conv.weight.name, dtype, *shape))
 
     def digits(self, value: Value) -> tuple[Digits, ...]:
         """Return a weight's digits for look-up tables; empty where it has none."""
-        found: tuple[Digits, ...] = self.remember(
-            ("digits", value.name), lambda: decompose(self.graph.data[value.name])
-        )
-        return found
+        digits: tuple[Digits, ...] = self.cached(("digits", value.name), lambda: decompose(self.graph.data[value.name]))
+        return digits
 
-    def flush_periods(self, g: WeightedSum, rows_inside: bool, inputs: int) -> tuple[int, ...]:
+    def flush_periods(self, conv: WeightedSum, rows_inside: bool, inputs: int) -> tuple[int, ...]:
         """Return, for each digit of a weight, how many groups of `inputs` in a row a byte may sum."""
-        found: tuple[int, ...] = self.remember(
-            ("flush periods", g.weight.name, g.kernel, rows_inside, inputs),
-            lambda: self._flush_periods(g, rows_inside, inputs),
+        periods: tuple[int, ...] = self.cached(
+            ("flush periods", conv.weight.name, conv.kernel, rows_inside, inputs),
+            lambda: self._flush_periods(conv, rows_inside, inputs),
         )
-        return found
+        return periods
 
-    def _flush_periods(self, g: WeightedSum, rows_inside: bool, inputs: int) -> tuple[int, ...]:
-        weight = self.graph.data[g.weight.name]
-        values = (d.way.values(weight, d.part) for d in self.digits(g.weight))
-        return tuple(flush_period(in_order(v, g.kernel, rows_inside, inputs)) for v in values)
+    def _flush_periods(self, conv: WeightedSum, rows_inside: bool, inputs: int) -> tuple[int, ...]:
+        weight = self.graph.data[conv.weight.name]
+        values = (d.way.values(weight, d.part) for d in self.digits(conv.weight))
+        return tuple(flush_period(in_order(v, conv.kernel, rows_inside, inputs)) for v in values)
 
-    def codes(self, g: WeightedSum, part: int, *, outputs: int, rows_inside: bool, inputs: int) -> Arrangement:
-        """Place one digit of a weight as codes of neighbours, `inputs` channels a look-up, for tiles of `outputs`."""
-        digits = self.digits(g.weight)[part]
-        split = digits.split(inputs)
-        groups = -(-g.input.channels // inputs) * g.kernel[0] * g.kernel[1]
-        count = padded(g.output.channels) * groups * (inputs // split)
+    def codes(self, conv: WeightedSum, part: int, *, outputs: int, rows_inside: bool, inputs: int) -> Placed[Codes]:
+        """Place one digit of a weight as codes of neighbours, `inputs` channels a look-up, for blocks of `outputs`."""
+        digits = self.digits(conv.weight)[part]
         return self.place(
-            g.weight.name,
-            "codes",
-            "int16",
-            count,
-            kernel=g.kernel,
-            channels=g.input.channels,
-            rows_inside=rows_inside,
-            group=outputs,
-            part=digits.part,
-            way=(digits.way.kind, digits.way.bits, digits.way.count),
-            alphabet=digits.alphabet,
-            split=split,
-            inputs=inputs,
-            fill=2**inputs,  # where a piece begins
+            Codes(
+                conv.weight.name,
+                "int16",
+                outputs=conv.output.channels,
+                kernel=conv.kernel,
+                channels=conv.input.channels,
+                lanes=self.tile,
+                outputs_per_block=outputs,
+                part=digits.part,
+                way=(digits.way.kind, digits.way.bits, digits.way.count),
+                alphabet=digits.alphabet,
+                split=digits.split(inputs),
+                inputs=inputs,
+                rows_inside=rows_inside,
+                scale=2**inputs,  # where the table of a code begins
+            )
         )
 
-    def pieces(self, g: WeightedSum, part: int, inputs: int) -> Arrangement:
+    def code_tables(self, conv: WeightedSum, part: int, inputs: int) -> Placed[CodeTables]:
         """Place the tables that the codes of one digit choose from."""
-        digits = self.digits(g.weight)[part]
-        split = digits.split(inputs)
-        count = inputs // split * len(digits.alphabet) ** split * 2**inputs
-        shape = {"part": digits.part, "alphabet": digits.alphabet, "split": split, "inputs": inputs}
-        return self.place(g.weight.name, "pieces", "int8", count, **shape)
+        digits = self.digits(conv.weight)[part]
+        shape = (digits.part, digits.alphabet, digits.split(inputs), inputs)
+        return self.place(CodeTables(conv.weight.name, "int8", *shape))
 
-    def programs(self, g: WeightedSum, group: int, planes: int, step: int) -> Programs:
-        """Return the programs of full adders of a weight, for blocks of `group` channels, vectors of `step` words."""
-        key = ("programs", g.weight.name, g.kernel, group, planes, step, g.bits)
-        found: Programs = self.remember(key, lambda: self._programs(g, group, planes, step))
-        return found
+    def programs(self, conv: WeightedSum, block: int, planes: int, step: int) -> Programs:
+        """Return the programs of full adders of a weight, for blocks of `block` channels, vectors of `step` words."""
+        key = ("programs", conv.weight.name, conv.kernel, block, planes, step, conv.bits)
+        programs: Programs = self.cached(key, lambda: self._programs(conv, block, planes, step))
+        return programs
 
-    def _programs(self, g: WeightedSum, group: int, planes: int, step: int) -> Programs:
-        weight = self.graph.data[g.weight.name]
-        rows = self.remember(("rows of programs", g.weight.name, g.kernel), lambda: _whole_tiles(weight, g.kernel))
-        levels = self.remember(
-            ("slices", g.weight.name, planes, g.bits), lambda: slices_of(weight, planes, 16 if g.bits <= 16 else 32)
+    def _programs(self, conv: WeightedSum, block: int, planes: int, step: int) -> Programs:
+        name, weight = conv.weight.name, self.graph.data[conv.weight.name]
+        rows = self.cached(("rows of programs", name, conv.kernel), lambda: self._whole_tiles(weight, conv.kernel))
+        levels = self.cached(
+            ("slices", name, planes, conv.bits), lambda: slices_of(weight, planes, 16 if conv.bits <= 16 else 32)
         )
-        return Programs(rows, group, planes, levels, step)
+        return Programs(rows, block, planes, levels, step)
 
-    def program_words(self, g: WeightedSum, made: Programs) -> Arrangement:
+    def _whole_tiles(self, weight: npt.NDArray[np.int64], kernel: tuple[int, int]) -> npt.NDArray[np.int64]:
+        """Return OxCxKxL weights with outputs of zeros up to whole tiles."""
+        rows = weight.reshape(len(weight), -1, *kernel)
+        return np.pad(rows, ((0, padded(len(rows), self.tile) - len(rows)), (0, 0), (0, 0), (0, 0)))
+
+    def adder_programs(self, conv: WeightedSum, programs: Programs) -> Placed[AdderPrograms]:
         """Place programs, with the tables before them."""
-        shape = {"kernel": g.kernel, "group": made.group, "split": made.planes, "part": made.levels, "words": made.step}
-        return self.place(g.weight.name, "programs", "int16", made.words * 4, **shape)
+        shape = (programs.group, programs.planes, programs.levels, programs.step, programs.words)
+        return self.place(AdderPrograms(conv.weight.name, "int16", conv.kernel, self.tile, *shape))
 
-    def columns(self, g: WeightedSum, words: int, times: int = 1) -> Arrangement:
+    def columns(self, conv: WeightedSum, words: int, times: int = 1) -> Placed[Columns]:
         """Place which pixels of the output see a kernel column within the map: `words` words of bits each, repeated."""
-        shape = (g.output.width, g.output.height, g.input.width, g.stride[1], g.padding[1])
-        count = g.kernel[1] * words * times
-        return self.place(g.weight.name, "columns", "int64", count, kernel=g.kernel, strides=shape, group=times)
+        shape = (conv.output.width, conv.output.height, conv.input.width, conv.stride[1], conv.padding[1])
+        return self.place(Columns(conv.weight.name, "int64", conv.kernel[1], *shape, words, times))
 
-    def table(self, value: Value, dtype: str, fill: int) -> Arrangement:
+    def table(self, value: Value, dtype: str, fill: int) -> Placed[Table]:
+        """Place thresholds by row and channel; channels behind the last have `fill`."""
         rows, steps, channels = value.type.shape
-        return self.place(value.name, "table", dtype, rows * steps * padded(channels), fill=fill)
+        return self.place(Table(value.name, dtype, rows * steps, channels, self.tile, fill))
 
-    def limits(self, op: Automaton, dtype: str, together: int) -> Arrangement:
-        """Place the thresholds of an automaton as vectors to permute, one a threshold for `together` channels."""
+    def thresholds(self, op: Automaton, dtype: str, channels_per_vector: int) -> Placed[PermutedThresholds]:
+        """Place the thresholds of an automaton as vectors to permute, one a threshold for some channels."""
         entries, channels = Entries.of(op), op.out.type.shape[0]
-        vectors = padded(channels) // together * (len(op.following) - 1) * (2 if entries.gated else 1)
+        shape = (channels, padded(channels, self.tile), channels_per_vector, len(op.following) - 1)
         return self.place(
-            op.inputs[2].name,
-            "limits",
-            dtype,
-            vectors * 64 // _SIZES[dtype],
-            channels=channels,
-            group=together,
-            entries=entries.rows,
-            carry=entries.carry,
-            closed=entries.closed,
+            PermutedThresholds(op.inputs[2].name, dtype, *shape, entries.rows, entries.carry, entries.closed)
         )
 
-    def largest_sum(self, g: WeightedSum, inputs: int) -> int:
+    def constant_input_spikes(self, op: Automaton, trains: Trains, steps: int) -> Placed[ConstantInputSpikes]:
+        """Place the spikes of all steps of an automaton whose sum is constant in time."""
+        shape = (len(trains.first), steps, trains.count, self.tile)
+        return self.place(ConstantInputSpikes(op.inputs[2].name, "int32", *shape, op.following, op.fires, op.carry))
+
+    def vector(self, value: Value, dtype: str) -> Placed[Vector]:
+        """Place the elements of a constant, one a channel."""
+        return self.place(Vector(value.name, dtype, value.type.size, self.tile))
+
+    def largest_sum(self, conv: WeightedSum, inputs: int) -> int:
         """Return the largest sum that the weights can give over inputs from 0 to `inputs`."""
-        weight = self.graph.data[g.weight.name]
-        found: int = self.remember(
-            ("largest sum", g.weight.name),
+        weight = self.graph.data[conv.weight.name]
+        largest: int = self.cached(
+            ("largest sum", conv.weight.name),
             lambda: int(np.maximum(weight, 0).reshape(len(weight), -1).sum(axis=1).max(initial=0)),
         )
-        return found * inputs
-
-    def vector(self, value: Value, dtype: str) -> Arrangement:
-        return self.place(value.name, "vector", dtype, padded(value.type.size))
+        return largest * inputs
 
     def weight_dtype(self, value: Value) -> str:
         """Return the narrowest integer that holds every weight."""
@@ -270,23 +277,3 @@ class Constants:
         """Return whether every weight is 256 * high + low of two signed bytes."""
         high = byte_of(self.graph.data[value.name], 0)
         return bool((np.abs(high) < 128).all())
-
-    def place(self, name: str, form: str, dtype: str, count: int, **shape: Any) -> Arrangement:
-        """Return where `count` elements of a constant lie in a form: one place for one request.
-
-        Requests are one where every field but the place is equal: two constants that differ in any of them may differ
-        in their bytes.
-        """
-        size = count * _SIZES[dtype]
-        request = Arrangement(name, form, dtype, 0, size, **shape)
-        if request not in self.placed:
-            check_extent(self.size + size, "weights and thresholds")
-            self.placed[request] = replace(request, offset=self.size)
-            self.size += -(-size // 64) * 64
-        return self.placed[request]
-
-
-def _whole_tiles(weight: npt.NDArray[np.int64], kernel: tuple[int, int]) -> npt.NDArray[np.int64]:
-    """Return OxCxKxL weights with outputs of zeros up to whole tiles."""
-    whole = weight.reshape(len(weight), -1, *kernel)
-    return np.pad(whole, ((0, padded(len(whole)) - len(whole)), (0, 0), (0, 0), (0, 0)))

@@ -20,7 +20,7 @@ _TOP = 127  # what an accumulator of one byte holds
 
 
 @dataclass(frozen=True)
-class Way:
+class DigitSplit:
     """How weights split into digits: `whole`, by `exponents` (`bits` of them to a digit), or balanced in a `base`."""
 
     kind: str = "whole"
@@ -42,7 +42,7 @@ class Way:
 class Digits:
     """One addend of the weights, `values << shift`; `alphabet` is 0 and every value, ascending."""
 
-    way: Way
+    way: DigitSplit
     part: int
     alphabet: tuple[int, ...]
 
@@ -72,13 +72,13 @@ def decompose(weight: Integers) -> tuple[Digits, ...]:
     return ()
 
 
-def _ways(weight: Integers) -> Iterator[Way]:
-    yield Way()
+def _ways(weight: Integers) -> Iterator[DigitSplit]:
+    yield DigitSplit()
     magnitude = np.abs(weight)
     if (magnitude & (magnitude - 1) == 0).all():
         top = int(magnitude.max(initial=1)).bit_length()
-        yield from (Way("exponents", bits, -(-top // bits)) for bits in (4, 3))
-    yield from (Way("base", bits, count) for bits, count in ((4, 2), (3, 2), (3, 3)))
+        yield from (DigitSplit("exponents", bits, -(-top // bits)) for bits in (4, 3))
+    yield from (DigitSplit("base", bits, count) for bits, count in ((4, 2), (3, 2), (3, 3)))
 
 
 def _alphabet(values: Integers) -> tuple[int, ...]:
@@ -130,7 +130,7 @@ def codes_of(groups: Integers, alphabet: tuple[int, ...], split: int) -> Integer
     return codes
 
 
-def pieces(alphabet: tuple[int, ...], split: int, group: int = GROUP) -> Integers:
+def code_tables(alphabet: tuple[int, ...], split: int, group: int = GROUP) -> Integers:
     """Return [group / split][code][2**group]: what each code's channels add to each entry of a table."""
     count = len(alphabet) ** split
     letters = np.array([digits[::-1] for digits in product(alphabet, repeat=split)]).reshape(count, split)

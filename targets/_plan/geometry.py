@@ -7,24 +7,33 @@ from dataclasses import dataclass
 
 from spqc.ir import Op, Value
 from spqc.ir.ops import Attention, Conv, Flatten, GlobalSum, Linear, MaxPool, Repeat, Reshape, Spiking, SumPool
-from spqc.ir.program import LANES, Kernel, Program
+from spqc.ir.program import Kernel, Program
 
 Pool = SumPool | MaxPool
 
 
-def padded(channels: int) -> int:
-    """Return a channel count rounded up to whole vectors."""
-    return -(-channels // LANES) * LANES
+def padded(channels: int, tile: int) -> int:
+    """Return a channel count rounded up to whole tiles."""
+    return -(-channels // tile) * tile
 
 
 @dataclass(frozen=True)
 class Map:
-    """A value's map: channels, rows, columns, layers of depth; a line is one row, a vector a map of one pixel."""
+    """A value's map: channels, rows, columns, layers of depth; a line is one row, a vector a map of one pixel.
+
+    tile: the channels of a pixel are padded to whole tiles of so many, as the program's layout says.
+    """
 
     channels: int
     height: int
     width: int
     depth: int = 1
+    tile: int = 1
+
+    @property
+    def padded(self) -> int:
+        """The channels of a pixel with those that fill up the last tile."""
+        return padded(self.channels, self.tile)
 
     @property
     def rows(self) -> int:
@@ -36,10 +45,11 @@ class Map:
         return self.rows * self.width
 
 
-def map_of(value: Value) -> Map:
+def map_of(value: Value, tile: int) -> Map:
+    """Return the map of a value whose channels lie in tiles of so many."""
     channels, *sides = value.type.shape
     depth, height, width = solid(sides)
-    return Map(channels, height, width, depth)
+    return Map(channels, height, width, depth, tile)
 
 
 def solid(sides: Sequence[int], missing: int = 1) -> tuple[int, int, int]:
@@ -88,7 +98,8 @@ def weighted_sum(program: Program, op: Conv | Linear) -> WeightedSum:
     """Return the geometry of a sum, looking through the view that flattens its input."""
     source = op.inputs[0]
     base = program.graph.values[program.views.get(source.name, source.name)]
-    wide = map_of(base)
+    tile = program.layout.tile
+    wide = map_of(base, tile)
     constant = op.out.type.clock == "const"
     layers = None
     if isinstance(op, Conv):
@@ -104,7 +115,7 @@ def weighted_sum(program: Program, op: Conv | Linear) -> WeightedSum:
         base,
         op.inputs[1],
         wide,
-        map_of(op.out),
+        map_of(op.out, tile),
         (kernel[0], kernel[1]),
         (stride[0], stride[1]),
         (padding[0], padding[1]),
@@ -191,7 +202,7 @@ class TraceSlot:
 
     @property
     def bytes_a_step(self) -> int:
-        return self.map.pixels * padded(self.map.channels) * self.bits // 8
+        return self.map.pixels * self.map.padded * self.bits // 8
 
 
 def trace_slots(program: Program, steps: int) -> dict[str, TraceSlot]:
@@ -200,7 +211,7 @@ def trace_slots(program: Program, steps: int) -> dict[str, TraceSlot]:
     offset = 0
     for op in (op for kernel in program.kernels for op in kernel.ops):
         for value, kind, bits in _traced(op):
-            slots[value.name] = TraceSlot(value.name, kind, op.origin, offset, map_of(value), bits)
+            slots[value.name] = TraceSlot(value.name, kind, op.origin, offset, map_of(value, program.layout.tile), bits)
             offset += slots[value.name].bytes_a_step * steps
     return slots
 
@@ -229,7 +240,7 @@ class StateSlot:
 
     @property
     def bytes(self) -> int:
-        size = self.map.pixels * padded(self.map.channels) * self.bits // 8
+        size = self.map.pixels * self.map.padded * self.bits // 8
         return -(-size // 64) * 64
 
 
@@ -239,7 +250,8 @@ def state_slots(program: Program) -> dict[str, StateSlot]:
     offset = 0
     for value in program.graph.states:
         neuron = neuron_of(program, value)
-        slots[value.name] = StateSlot(value.name, offset, state_bits(neuron, value), neuron.low, map_of(value))
+        laid = map_of(value, program.layout.tile)
+        slots[value.name] = StateSlot(value.name, offset, state_bits(neuron, value), neuron.low, laid)
         offset += slots[value.name].bytes
     return slots
 

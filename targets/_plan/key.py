@@ -6,9 +6,9 @@ import zlib
 
 import numpy as np
 
+from spqc.cost.density import density_class
 from spqc.ir import Array
 
-from .density import density_class
 from .geometry import Region, WeightedSum
 from .strategy import Site
 
@@ -18,7 +18,7 @@ def key_of(site: Site) -> str:
     g, program = site.sum, site.program
     shape = "x".join(map(str, (g.input.channels, g.input.depth, g.input.height, g.input.width)))
     inputs = f"{g.source.type.encoding}{g.source.type.bits} inputs {density_class(site.density)}"
-    zeros = site.constants.remember(("zeros", g.weight.name), lambda: _zeros(site.weight))
+    zeros = site.constants.cached(("zeros", g.weight.name), lambda: _zeros(site.weight))
     weights = f"{g.weight.type.encoding}{g.weight.type.bits} weights{zeros}"
     steps = f"{site.steps}/{program.steps} steps {program.mode}"
     return (

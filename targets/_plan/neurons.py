@@ -29,10 +29,10 @@ def trains_of(program: Program, region: Region, constants: Constants) -> Trains 
     op, buffer = region.tail[0] if len(region.tail) == 1 else None, program.buffer_of.get(region.result.name)
     if region.sum is None or not region.sum.constant or region.sum.bits > 32 or program.mode != "fused":
         return None
-    if not isinstance(op, Automaton) or op.reads or buffer is None or buffer.layout != "bits":
+    if not isinstance(op, Automaton) or op.reads or buffer is None or buffer.kind != "bits":
         return None
     theta, steps, channels = op.inputs[2].name, program.steps, op.out.type.shape[0]
-    found: Trains = constants.remember(
+    found: Trains = constants.cached(
         ("trains", theta, op.following, op.fires, op.carry, channels, steps),
         lambda: find_trains(op, constants.graph.data[theta], channels, steps),
     )

@@ -7,13 +7,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from spqc.cost.density import Density
 from spqc.foundation.errors import InternalError
 from spqc.ir import Array
 from spqc.ir.program import Program
 from spqc.targets._plan.machine import Machine
 
 from .constants import Constants
-from .density import Density
 from .geometry import Region, WeightedSum
 
 Settings = Mapping[str, int]

@@ -44,23 +44,24 @@ class Entries:
         return self.closed[0] >= 0
 
 
-def limits(entries: Entries, theta: Integers, *, channels: int, together: int, dtype: str) -> npt.NDArray[Any]:
-    """Return [channel / together][open, closed][threshold][vector] from thresholds RxKxC (C 1: for all channels).
+def threshold_vectors(entries: Entries, theta: Integers, shape: tuple[int, int, int], dtype: str) -> npt.NDArray[Any]:
+    """Return [vector of channels][open, closed][threshold][64 bytes] from thresholds RxKxC (C 1: for all channels).
 
-    A vector of 64 bytes has the entries of `together` channels, each in its own share. Thresholds beyond the type are
-    its extremes: no sum reaches the greatest, every sum the least. Without a gate there is no `closed`.
+    shape: channels, these padded to whole tiles, and channels of a vector, which has the entries of each in its own
+    share. Thresholds beyond the type are its extremes: no sum reaches the greatest, every sum the least. Without a gate
+    there is no `closed`.
     """
+    channels, padded, channels_per_vector = shape
     steps = theta.shape[1]
     low, high = np.iinfo(dtype).min, np.iinfo(dtype).max
     wide = np.broadcast_to(theta, (*theta.shape[:2], channels)) if theta.shape[2] == 1 < channels else theta
-    found = [wide[list(entries.rows)] - np.array(entries.carry)[:, None, None]]  # entry, threshold, channel
+    tables = [wide[list(entries.rows)] - np.array(entries.carry)[:, None, None]]  # entry, threshold, channel
     if entries.gated:
         reached = np.array(entries.closed)[:, None] > np.arange(steps)
-        found.append(np.broadcast_to(np.where(reached, low, high)[..., None], found[0].shape))
-    every = np.clip(np.stack(found), low, high).transpose(3, 0, 2, 1)  # channel, part, threshold, entry
-    count = 64 // np.dtype(dtype).itemsize // together
-    padded = -(-channels // 16) * 16
+        tables.append(np.broadcast_to(np.where(reached, low, high)[..., None], tables[0].shape))
+    every = np.clip(np.stack(tables), low, high).transpose(3, 0, 2, 1)  # channel, part, threshold, entry
+    count = 64 // np.dtype(dtype).itemsize // channels_per_vector
     spread = [(0, padded - channels), (0, 0), (0, 0), (0, count - every.shape[3])]
     shares = np.pad(every, spread, constant_values=high)
-    vectors = shares.reshape(-1, together, *shares.shape[1:]).transpose(0, 2, 3, 1, 4)
+    vectors = shares.reshape(-1, channels_per_vector, *shares.shape[1:]).transpose(0, 2, 3, 1, 4)
     return np.ascontiguousarray(vectors).reshape(*vectors.shape[:3], -1).astype(dtype)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from tvm import tirx
 
 from spqc.ir.ops import Automaton
-from spqc.ir.program import LANES
+from spqc.targets._tir.width import LANES
 
 from .._plan.neurons import UNROLLED
 from .context import Context

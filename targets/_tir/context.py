@@ -13,7 +13,7 @@ from spqc.ir import Value
 from spqc.ir.program import Program
 from spqc.targets._plan.constants import Constants
 from spqc.targets._plan.extent import check_extent
-from spqc.targets._plan.geometry import StateSlot, TraceSlot, padded, trace_bytes
+from spqc.targets._plan.geometry import StateSlot, TraceSlot, trace_bytes
 from spqc.targets._plan.machine import Machine
 
 from .memory import Memory, Place, imported_place, itemsize, place, result_place
@@ -64,7 +64,7 @@ class Context:
         return self.scratch
 
     def import_place(self, value: Value, offset: int) -> Place:
-        return imported_place(self.memory, value, self.steps_of(value), offset)
+        return imported_place(self.memory, value, self.steps_of(value), offset, self.program.layout.tile)
 
     def trace_base(self, name: str) -> Expr:
         """Return the trace index of the first element of a value, for this sample."""
@@ -73,7 +73,7 @@ class Context:
 
     def trace_index(self, name: str, step: Expr, pixel: Expr, channel: Expr) -> Expr:
         m = self.traces[name].map
-        return self.trace_base(name) + (step * m.pixels + pixel) * padded(m.channels) + channel
+        return self.trace_base(name) + (step * m.pixels + pixel) * m.padded + channel
 
     @contextmanager
     def parallel(self, extent: int) -> Iterator[Expr]:

@@ -9,9 +9,10 @@ from tvm import tirx
 from tvm.tirx.script import builder as T
 
 from spqc.ir import Value
-from spqc.ir.program import LANES, Buffer, Program
+from spqc.ir.program import Buffer, Program
+from spqc.targets._tir.width import LANES
 
-from .._plan.geometry import Map, map_of, padded
+from .._plan.geometry import Map, map_of
 from .._plan.signature import REGIONS, VIEWS
 from .vector import Expr, bind, broadcast, cast, i32, lanes, store
 
@@ -60,7 +61,7 @@ class Place:
 
     @property
     def channels(self) -> int:
-        return padded(self.map.channels)
+        return self.map.padded
 
     def index(self, step: Expr, pixel: Expr, channel: Expr) -> Expr:
         row = pixel if self.packed or self.steps == 1 else step * self.map.pixels + pixel
@@ -102,26 +103,30 @@ class Place:
 
 def place(memory: Memory, buffer: Buffer) -> Place:
     """Return where an arena buffer lies."""
-    sign = "int" if buffer.layout == "words" else "uint"
+    sign = "int" if buffer.kind == "words" else "uint"
     dtype = f"{sign}{buffer.word_bits}"
     base = i32((buffer.offset or 0) // itemsize(dtype))
-    return Place(memory, "arena", dtype, base, buffer.steps, buffer.layout == "bits", map_of(buffer.value))
+    return Place(
+        memory, "arena", dtype, base, buffer.steps, buffer.kind == "bits", map_of(buffer.value, buffer.layout.tile)
+    )
 
 
 def result_place(memory: Memory, buffer: Buffer, sample: Expr) -> Place:
     """Return where a result of the network lies for one sample."""
     size = buffer.steps * buffer.pixels * buffer.channels
-    return Place(memory, "result", "int32", bind(sample * size), buffer.steps, False, map_of(buffer.value))
+    return Place(
+        memory, "result", "int32", bind(sample * size), buffer.steps, False, map_of(buffer.value, buffer.layout.tile)
+    )
 
 
-def imported_place(memory: Memory, value: Value, steps: int, offset: int) -> Place:
+def imported_place(memory: Memory, value: Value, steps: int, offset: int, tile: int) -> Place:
     """Return where the copy of a network input lies, in the order of every other value."""
-    return Place(memory, "arena", "uint8", i32(offset), steps, False, map_of(value))
+    return Place(memory, "arena", "uint8", i32(offset), steps, False, map_of(value, tile))
 
 
 def input_index(program: Program, value: Value, sample: Expr, step: Expr, channel: Expr, pixel: Expr) -> Expr:
     """Return the index of one input code: inputs arrive as [sample][t][channel][pixel] bytes."""
-    m = map_of(value)
+    m = map_of(value, program.layout.tile)
     steps = 1 if value.type.clock == "const" else program.steps
     row = sample * steps + step if steps > 1 else sample
     return (row * m.channels + channel) * m.pixels + pixel

@@ -6,9 +6,9 @@ from tvm import tirx
 from tvm.tirx.script import builder as T
 
 from spqc.ir import Value
-from spqc.ir.program import LANES
+from spqc.targets._tir.width import LANES
 
-from .._plan.geometry import StateSlot, padded
+from .._plan.geometry import StateSlot
 from .context import Context
 from .vector import Expr, bind, broadcast, cast, constant, lane_numbers, lanes, or_lanes, store
 
@@ -49,5 +49,5 @@ def _index(context: Context, slot: StateSlot, pixel: Expr, channel: Expr) -> Exp
     """Return the index of LANES states; each sample has its own, one after another."""
     total = sum(s.bytes for s in context.states.values())
     size = LANES * slot.bits // 8
-    tiles = padded(slot.map.channels) // LANES
+    tiles = slot.map.padded // LANES
     return context.sample * (total // size) + slot.offset // size + pixel * tiles + tirx.floordiv(channel, LANES)

@@ -11,7 +11,7 @@ from tvm import tirx
 from tvm.script.ir_builder import IRBuilder
 from tvm.tirx.script import builder as T
 
-from spqc.ir.program import LANES
+from spqc.targets._tir.width import LANES
 
 Expr = Any  # TVM's expressions have no types of their own
 

@@ -10,8 +10,10 @@ from spqc.foundation.errors import Unavailable, UsageError
 from spqc.ir import Graph
 from spqc.ir.program import Program
 from spqc.plugins.executor import Package
+from spqc.plugins.pricing import KernelCount
 from spqc.plugins.target import Advice, Binary, Target
 from spqc.plugins.tuning import Lesson, Tracker, Tuner
+from spqc.targets._tir.width import ALIGNMENT, LANES
 
 from .cpu import architecture, missing_features
 from .execution.executor import NativeExecutor
@@ -21,7 +23,10 @@ _GRAPH = (
     "fold-neurons,remove-dead,absorb-direction,lower-power-of-two,hoist-constant,"
     "narrow-accumulators,fix-point,combine-branches,remove-dead,associate-attention"
 )
-_LOWER = "form-kernels,fuse-time{{mode={mode}}},pack-spikes,skip-masked,plan-memory"
+_LOWER = (
+    f"form-kernels{{{{tile={LANES} alignment={ALIGNMENT}}}}},"
+    "fuse-time{{mode={mode}}},pack-spikes,skip-masked,plan-memory"
+)
 
 
 @dataclass(frozen=True)
@@ -66,6 +71,11 @@ class Llvm(Target):
         from .tuning.lessons import lessons
 
         return lessons()
+
+    def count(self, graph: Graph, program: Program, advice: Advice) -> Sequence[KernelCount]:
+        from .counting import count, machine_of
+
+        return count(graph, program, advice, machine_of(self.cpu, self.threads, advice), self.strategy)
 
     @classmethod
     def require_ready(cls) -> None:

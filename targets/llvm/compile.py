@@ -15,13 +15,14 @@ from spqc.ir.ops import Spiking
 from spqc.ir.program import Program
 from spqc.plugins.target import Advice, Binary
 from spqc.plugins.tuning import Tracker
+from spqc.targets._plan.arrangements import lay_out
 from spqc.targets._plan.machine import Machine
 
-from .._plan.arrange import from_settings, lay_out
 from .._plan.constants import Constants
 from .._plan.geometry import TraceSlot, trace_bytes
 from .._plan.signature import interface
 from .._tir.build import shared_library
+from .._tir.width import LANES
 from .cpu import architecture, checked_features, missing_features
 from .emit import Emitted, emit
 from .library.seal import seal_of, signed
@@ -48,7 +49,7 @@ def build(graph: Graph, programs: Mapping[str, Program], options: Options, advic
     """Return one library with a function for each program."""
     chooser().require(options.strategy)
     target, features = machine_target(options.cpu)
-    constants = Constants(graph)
+    constants = Constants(graph, LANES)
     machine = Machine(frozenset(features), options.threads, str(target.attrs["mcpu"]))
     asked = options.strategy
     choices = {name: chooser().choose_all(p, machine, constants, advice, asked) for name, p in programs.items()}
@@ -68,7 +69,7 @@ def build(graph: Graph, programs: Mapping[str, Program], options: Options, advic
         "state_bytes": sum(s.bytes for s in emitted["step"].states.values()),
         "functions": {name: _function(programs[name], e) for name, e in emitted.items()},
     }
-    memory = lay_out([from_settings(a) for a in settings["constants"]], graph.data, constants.size)
+    memory = lay_out(list(constants.placed.values()), graph.data, constants.size)
     behind = source(machine) + seal_of(settings, graph, memory).source
     functions = {name: e.function for name, e in emitted.items()}
     library = signed(shared_library(functions, target, behind))
@@ -93,7 +94,7 @@ def tuner(
         raise UsageError("kernels for several threads are not measured over RPC", hint="use {threads=1}")
     machine = Machine(frozenset(features), options.threads, str(target.attrs["mcpu"]))
     lender = None if tracker is None else Lender(tracker)
-    return NativeTuner(programs["run"], machine, Constants(graph), advice, target, lender)
+    return NativeTuner(programs["run"], machine, Constants(graph, LANES), advice, target, lender)
 
 
 def machine_target(cpu: str) -> tuple[tvm.target.Target, set[str]]:

@@ -78,6 +78,12 @@ def host_flags() -> frozenset[str]:
     return frozenset()
 
 
+def host_features() -> frozenset[str]:
+    """Return LLVM's names of the features that this machine's CPU shows."""
+    flags = host_flags()
+    return frozenset(feature for feature, flag in _FLAGS.items() if flag in flags)
+
+
 def checked_features(features: Iterable[str]) -> list[str]:
     """Return those of LLVM's features that must be there for the code to run, sorted."""
     return sorted(set(features) & set(_FLAGS))

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import tvm
 from tvm.tirx.script import builder as T
 
+from spqc.foundation.errors import InternalError
 from spqc.ir import Value
+from spqc.ir.layout import Layout
 from spqc.ir.ops import Attention, MaxPool, SumPool
 from spqc.ir.program import Kernel, Program
 from spqc.targets._plan.machine import Machine
@@ -22,8 +24,6 @@ from .._plan.geometry import (
     is_reshape,
     is_view,
     is_wide,
-    map_of,
-    padded,
     region,
     state_slots,
     trace_slots,
@@ -32,6 +32,7 @@ from .._plan.strategy import Choice
 from .._tir.context import Context
 from .._tir.memory import Memory, input_index
 from .._tir.vector import Expr, function
+from .._tir.width import ALIGNMENT, LANES
 from .kernels.dense.kernel import Dense
 from .kernels.dense.stage import import_input
 from .kernels.whole.attention import emit_attention
@@ -52,7 +53,12 @@ class Emitted:
 
 
 def emit(name: str, program: Program, machine: Machine, constants: Constants, choices: Mapping[str, Choice]) -> Emitted:
-    """Return the function that runs `program` on every sample of a batch, each kernel as `choices` says."""
+    """Return the function that runs `program` on every sample of a batch, each kernel as `choices` says.
+
+    Raises InternalError for a program whose layout is not that of the vectors that are emitted.
+    """
+    if program.layout != Layout(LANES, ALIGNMENT):
+        raise InternalError(f"kernels of the CPU read tiles of {LANES} channels, not {program.layout}")
     traces, states = trace_slots(program, program.steps), state_slots(program)
     shared: dict[str, int] = {}
 
@@ -94,12 +100,12 @@ def _import_inputs(context: Context) -> None:
     for value in imported_inputs(context.program):
         place = context.import_place(value, context.scratch)
         context.imported[value.name] = place
-        context.scratch += -(-place.steps * place.map.pixels * padded(place.map.channels) // 64) * 64
+        context.scratch += -(-place.steps * place.map.pixels * place.map.padded // 64) * 64
 
         def index(t: Expr, c: Expr, p: Expr, value: Value = value) -> Expr:
             return input_index(context.program, value, context.sample, t, c, p)
 
-        import_input(context, map_of(value), place, index)
+        import_input(context, place.map, place, index)
 
 
 def imported_inputs(program: Program) -> tuple[Value, ...]:

@@ -8,8 +8,8 @@ from hand_network import frames, hand, still
 
 from spqc.cost.account import account_of
 from spqc.cost.activity import LayerActivity, activity_of
+from spqc.cost.counts import flops_factor, implied_channel_sparsity, operations_of, total_of
 from spqc.cost.energy import bit_level, eq31, syops
-from spqc.cost.operations import flops_factor, implied_channel_sparsity, operations_of, total_of
 from spqc.cost.total import total_activity
 
 

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from spqc.ir.program import LANES
 from spqc.ir.types import Array
 from spqc.plugins.frontend import Observation
+from spqc.targets._plan.geometry import padded
+from spqc.targets._tir.width import LANES
 
 from ..library.native import Call
 
@@ -19,9 +20,9 @@ from ..library.native import Call
 def logits_of(settings: Mapping[str, Any], call: Call, steps: int) -> Array:
     """Return a copy of the integer logits [N, steps, classes] of a call."""
     classes = int(settings["classes"])
-    padded = -(-classes // LANES) * LANES
+    width = padded(classes, LANES)
     raw, samples = call.memory["result"].view(np.int32), call.samples
-    kept = raw[: samples * raw_steps(settings, steps) * padded].reshape(samples, -1, padded)[:, :, :classes]
+    kept = raw[: samples * raw_steps(settings, steps) * width].reshape(samples, -1, width)[:, :, :classes]
     return np.repeat(kept, steps, axis=1).astype(np.int64) if kept.shape[1] != steps else kept.astype(np.int64)
 
 
@@ -54,11 +55,11 @@ def _slot_array(raw: npt.NDArray[np.uint8], slot: Mapping[str, Any], steps: int)
     """Return [N, T, C, ...] of one trace slot."""
     channels, *sides = slot["shape"]
     pixels = math.prod(sides)
-    padded = -(-channels // LANES) * LANES
+    width = padded(channels, LANES)
     kept = 1 if slot["constant"] else steps
-    size = kept * pixels * padded * slot["bits"] // 8
+    size = kept * pixels * width * slot["bits"] // 8
     part = np.ascontiguousarray(raw[:, slot["offset"] : slot["offset"] + size])
-    every = part.view(np.uint8 if slot["bits"] == 8 else np.int32).reshape(raw.shape[0], kept, pixels, padded)
+    every = part.view(np.uint8 if slot["bits"] == 8 else np.int32).reshape(raw.shape[0], kept, pixels, width)
     found = every[..., :channels].transpose(0, 1, 3, 2).astype(np.int64)
     array = found.reshape(raw.shape[0], kept, *slot["shape"])
     return np.repeat(array, steps, axis=1) if kept != steps else array

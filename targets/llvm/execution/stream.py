@@ -11,8 +11,9 @@ import numpy.typing as npt
 
 from spqc.foundation.errors import UsageError
 from spqc.ir import Array, Value
-from spqc.ir.program import LANES
 from spqc.plugins.executor import Stream
+from spqc.targets._plan.geometry import padded
+from spqc.targets._tir.width import LANES
 
 from .engine import Engine, agreed
 from .workspace import Stage
@@ -106,7 +107,7 @@ def unpacked(packed: Bytes, slot: Mapping[str, Any], value: Value) -> Array:
 def pack_into(packed: Bytes, slot: Mapping[str, Any], codes: Array) -> None:
     """Store codes [N, C, ...] as `unpacked` reads them; lanes without a channel keep what they have."""
     samples, channels = codes.shape[:2]
-    pixels, lanes, bits = math.prod(codes.shape[2:]), padded(channels), slot["bits"]
+    pixels, lanes, bits = math.prod(codes.shape[2:]), padded(channels, LANES), slot["bits"]
     dtype = "u1" if bits <= 8 else f"<i{bits // 8}"
     fields = np.full((samples, pixels, lanes), -slot["low"], dtype)
     fields[:, :, :channels] = (codes.reshape(samples, channels, pixels) - slot["low"]).transpose(0, 2, 1)
@@ -117,12 +118,7 @@ def pack_into(packed: Bytes, slot: Mapping[str, Any], codes: Array) -> None:
     packed[:, slot["offset"] : slot["offset"] + raw.shape[1]] = raw
 
 
-def padded(channels: int) -> int:
-    """Return a channel count rounded up to whole vectors."""
-    return -(-channels // LANES) * LANES
-
-
 def _layout(value: Value) -> tuple[int, int, int]:
     """Return channels, pixels, and the lanes that the channels of one pixel take."""
     channels, *sides = value.type.shape
-    return channels, math.prod(sides), padded(channels)
+    return channels, math.prod(sides), padded(channels, LANES)

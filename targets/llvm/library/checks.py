@@ -15,10 +15,11 @@ import numpy.typing as npt
 from spqc.foundation.errors import ArtifactError
 from spqc.ir import Graph, Op
 from spqc.ir.ops import Greater, Spiking
-from spqc.ir.program import LANES
 from spqc.plugins.executor import Package
-from spqc.targets._plan.arrange import from_settings, lay_out
+from spqc.targets._plan.arrangements import from_settings, lay_out
+from spqc.targets._plan.geometry import padded
 from spqc.targets._plan.signature import interface
+from spqc.targets._tir.width import LANES
 
 from .elf import Library
 from .seal import read_seal, seal_of
@@ -89,7 +90,7 @@ def _check_numbers(settings: Mapping[str, Any], graph: Graph) -> None:
         raise ArtifactError(f"the settings name {settings['threads']} threads", hint=_AGAIN)
     for name, steps in (("run", 1 if constant else graph.steps), ("step", 1)):
         function = settings["functions"][name]
-        _same(f"functions.{name}.result_elements", function["result_elements"], steps * _padded(classes))
+        _same(f"functions.{name}.result_elements", function["result_elements"], steps * padded(classes, LANES))
     for arrangement in settings["constants"]:
         if arrangement["name"] not in graph.data:
             raise ArtifactError(f"the settings place a constant '{arrangement['name']}'", hint=_AGAIN)
@@ -113,7 +114,9 @@ def _check_traces(settings: Mapping[str, Any], graph: Graph) -> None:
             facts = (list(value.type.shape), value.type.clock == "const", op.origin)
             _same(f"trace of '{slot['name']}'", (slot["shape"], slot["constant"], slot["origin"]), facts)
             steps = 1 if slot["constant"] or name == "step" else graph.steps
-            size = steps * _padded(value.type.shape[0]) * value.type.size // value.type.shape[0] * slot["bits"] // 8
+            size = (
+                steps * padded(value.type.shape[0], LANES) * value.type.size // value.type.shape[0] * slot["bits"] // 8
+            )
             _inside("traces", {**slot, "bytes": size}, function["trace_bytes"])
 
 
@@ -129,7 +132,3 @@ def _inside(what: str, slot: Mapping[str, Any], size: int) -> None:
 def _same(what: str, found: object, wanted: object) -> None:
     if found != wanted:
         raise ArtifactError(f"the settings' {what} is {found}, the graph's {wanted}", hint=_AGAIN)
-
-
-def _padded(channels: int) -> int:
-    return -(-channels // LANES) * LANES

@@ -17,7 +17,7 @@ from spqc.ir import Value
 from spqc.ir.program import Buffer, Kernel, Program
 from spqc.plugins.tuning import Candidate
 from spqc.targets._plan.aligned import aligned
-from spqc.targets._plan.arrange import lay_out
+from spqc.targets._plan.arrangements import lay_out
 from spqc.targets._plan.constants import Constants
 from spqc.targets._plan.geometry import is_view
 from spqc.targets._plan.strategy import Site
@@ -58,7 +58,7 @@ class Bench:
     ) -> None:
         self.site = site
         program = alone(site.program, site.region.kernel)
-        constants = Constants(site.constants.graph)
+        constants = Constants(site.constants.graph, site.constants.tile)
         self.emitted: list[Emitted] = []
         for index, candidate in enumerate(candidates):
             choice = chooser().as_asked(site, candidate.strategy, candidate.settings)
@@ -164,7 +164,7 @@ def _write(arena: Bytes, buffer: Buffer, codes: npt.NDArray[np.int64]) -> None:
     flat = codes.reshape(codes.shape[0], codes.shape[1], -1).transpose(0, 2, 1)
     rows = np.zeros((*flat.shape[:2], buffer.channels), np.int64)
     rows[..., : flat.shape[2]] = flat
-    if buffer.layout == "bits":
+    if buffer.kind == "bits":
         rows = sum((rows[t] & 1) << t for t in range(rows.shape[0]))
     raw = rows.astype(f"<i{buffer.word_bits // 8}").view(np.uint8).ravel()
     start = buffer.offset or 0

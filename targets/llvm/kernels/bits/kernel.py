@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from tvm import tirx
 from tvm.tirx.script import builder as T
 
-from spqc.ir.program import LANES
 from spqc.targets._plan.geometry import WeightedSum
 from spqc.targets._tir.memory import Place
 from spqc.targets._tir.vector import Expr, Registers, bind, broadcast, constant, i32, lanes, loop, when
+from spqc.targets._tir.width import LANES
 
 from ..dense.kernel import Dense
 from .plan import WORD, words_of

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from spqc.ir.program import LANES
 from spqc.targets._plan.constants import Constants
-from spqc.targets._plan.geometry import Map, WeightedSum, padded
+from spqc.targets._plan.geometry import Map, WeightedSum
+from spqc.targets._tir.width import LANES
 
 from ..dense.blocks import Block
 
@@ -15,7 +15,7 @@ _COMPARISONS = 640  # in straight code, as in `blocks`
 
 def words_of(m: Map) -> int:
     """Return the words of one bit of all inputs of a step, pixel after pixel, channels padded to vectors."""
-    return -(-m.pixels * padded(m.channels) // WORD)
+    return -(-m.pixels * m.padded // WORD)
 
 
 def choose_bits_block(output: Map, steps: int, thresholds: int) -> Block:
@@ -26,7 +26,7 @@ def choose_bits_block(output: Map, steps: int, thresholds: int) -> Block:
 def bits_blocks(output: Map, steps: int, thresholds: int) -> list[Block]:
     """Return every block whose sums fit the registers."""
     most = max(1, min(_SUMS, _COMPARISONS // thresholds))
-    tiles = padded(output.channels) // LANES
+    tiles = output.padded // LANES
     return [
         Block(count, 1, window)
         for count in (1, 2, 4)
@@ -37,7 +37,7 @@ def bits_blocks(output: Map, steps: int, thresholds: int) -> list[Block]:
 
 def ternary_shift(g: WeightedSum, constants: Constants) -> int | None:
     """Return k where every weight is 0, 2^k or -2^k; None elsewhere."""
-    found: int | None = constants.remember(("ternary shift", g.weight.name), lambda: _shift(g, constants))
+    found: int | None = constants.cached(("ternary shift", g.weight.name), lambda: _shift(g, constants))
     return found
 
 

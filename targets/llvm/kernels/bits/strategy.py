@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, ClassVar
 
-from spqc.ir.program import LANES
-from spqc.targets._plan.geometry import Region, WeightedSum, padded
+from spqc.targets._plan.geometry import Region, WeightedSum
 from spqc.targets._plan.neurons import thresholds
 from spqc.targets._plan.strategy import Settings, Site
+from spqc.targets._tir.width import LANES
 
 from ..dense.blocks import Block
 from ..rows.planes import refused
@@ -57,7 +57,7 @@ class BitSum(KernelStrategy):
         """`pairs`: words times vectors of outputs, added and subtracted; `loads`: words of both planes of weights,
         times vectors of outputs; `neuron`: comparisons of vectors; `staged`: words of inputs packed."""
         g, block = site.sum, self._block(site, settings)
-        tiles = padded(g.output.channels) // LANES
+        tiles = g.output.padded // LANES
         words = words_of(g.input) * _planes(g)
         return {
             "pairs": float(tiles * words * site.steps),

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from tvm import tirx
 from tvm.tirx.script import builder as T
 
-from spqc.ir.program import LANES
 from spqc.targets._plan.geometry import WeightedSum
 from spqc.targets._tir.context import Context
 from spqc.targets._tir.memory import itemsize
 from spqc.targets._tir.vector import Expr, Registers, bind, cast, constant, i32, loop
+from spqc.targets._tir.width import LANES
 
 from . import multiply
 from .blocks import Block

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from spqc.ir.program import LANES
-from spqc.targets._plan.geometry import Map, padded
+from spqc.targets._plan.geometry import Map
 from spqc.targets._plan.machine import Machine
+from spqc.targets._tir.width import LANES
 
 from .product import Product
 
@@ -46,7 +46,7 @@ def choose_block(output: Map, steps: int, thresholds: int = 1, room: int = _ROOM
 def blocks(output: Map, steps: int, thresholds: int = 1, room: int = _ROOM) -> list[Block]:
     """Return every block that fits the registers: accumulators, and the weights of a row."""
     registers = max(4, min(_REGISTERS, _COMPARISONS // thresholds))
-    all_tiles = padded(output.channels) // LANES
+    all_tiles = output.padded // LANES
     return [
         Block(tiles, pixels, window)
         for tiles in _divisors(all_tiles, 4)

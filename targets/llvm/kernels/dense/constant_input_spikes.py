@@ -9,12 +9,12 @@ from typing import Protocol
 from tvm.tirx.script import builder as T
 
 from spqc.ir.ops import Automaton
-from spqc.ir.program import LANES
 from spqc.targets._plan.constant_input_spikes import Trains
 from spqc.targets._plan.geometry import Region
 from spqc.targets._plan.neurons import trains_of
 from spqc.targets._tir.context import Context
 from spqc.targets._tir.vector import Expr, Registers, bind, cast, constant, held, lanes, select, when
+from spqc.targets._tir.width import LANES
 
 from .blocks import Block
 
@@ -48,17 +48,7 @@ class Train:
                     words[o * block.pixels + p] = self._spikes(sums[o * block.pixels + p])
 
     def _prepare(self, channel: Expr) -> None:
-        where = self.context.constants.place(
-            self.op.inputs[2].name,
-            "trains",
-            "int32",
-            self._rows * -(-len(self.trains.first) // LANES) * LANES,
-            channels=len(self.trains.first),
-            group=self.context.steps,
-            entries=self.op.following,
-            part=self.op.fires,
-            carry=self.op.carry,
-        )
+        where = self.context.constants.constant_input_spikes(self.op, self.trains, self.context.steps)
         self.base = bind(self.context.constant_index(where.offset, "int32") + channel * self._rows)
 
     @property

@@ -13,8 +13,7 @@ from tvm.tirx.script import builder as T
 
 from spqc.ir import Value
 from spqc.ir.ops import Automaton, MaxPool, SumPool
-from spqc.ir.program import LANES
-from spqc.targets._plan.geometry import Map, Region, map_of, padded
+from spqc.targets._plan.geometry import Map, Region, map_of
 from spqc.targets._plan.neurons import thresholds
 from spqc.targets._tir.automaton import Fired
 from spqc.targets._tir.context import Context
@@ -35,6 +34,7 @@ from spqc.targets._tir.vector import (
     store,
     when,
 )
+from spqc.targets._tir.width import LANES
 
 from .accumulate import Accumulation
 from .blocks import Block, choose_block, room
@@ -58,7 +58,7 @@ class Dense:
         if g is not None:
             self.product = choose(g, self.context.machine, self.context.constants)
         self.dtype = self.product.dtype if self.product is not None else self._source_dtype()
-        self.output = g.output if g is not None else map_of(self.region.tail[0].outputs[0])
+        self.output = g.output if g is not None else map_of(self.region.tail[0].outputs[0], LANES)
         self.steps = self.context.steps_of(self.region.last.out)
         steps = 1 if self.once else self.steps
         space = room(self.context.machine, self.product)
@@ -91,7 +91,7 @@ class Dense:
         # rows of one pooled row stay with one thread
         rows = self.region.pooled_rows
         groups = -(-self.output.rows // rows)
-        tiles = padded(self.output.channels) // LANES // self.block.tiles
+        tiles = self.output.padded // LANES // self.block.tiles
         with self.context.parallel(tiles * groups) as unit:
             tile = bind(tirx.floordiv(unit, i32(groups)))
             with loop(rows) as r:

@@ -7,9 +7,9 @@ from functools import singledispatch
 from tvm import tirx
 from tvm.tirx.script import builder as T
 
-from spqc.ir.program import LANES
 from spqc.targets._tir.context import Context
 from spqc.targets._tir.vector import Expr, bind, broadcast, cast, constant, i32, lanes
+from spqc.targets._tir.width import LANES
 
 from .product import Dot, Pairs, Portable, Product, Words
 

@@ -12,7 +12,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from spqc.targets._plan.arrange import Arrangement
+from spqc.targets._plan.arrangements import Placed, SparseRows, Weight
 from spqc.targets._plan.constants import Constants
 from spqc.targets._plan.geometry import WeightedSum
 from spqc.targets._plan.machine import Machine
@@ -44,13 +44,18 @@ class Dot:
         narrow = constants.weight_dtype(g.weight) == "int8" or constants.has_two_bytes(g.weight)
         return g.bits <= 32 and narrow and any(machine.features >= f for f in (_DOT_FEATURES, _HALF_FEATURES))
 
-    def arrange(self, constants: Constants, g: WeightedSum, lanes_: int, channels: int, part: int) -> Arrangement:
-        return constants.weight(g, "int8", group=4, lanes=lanes_, channels=channels, part=part, parts=self.parts)
+    def arrange(self, constants: Constants, g: WeightedSum, lanes_: int, channels: int, part: int) -> Placed[Weight]:
+        return constants.weight(
+            g, "int8", inputs_per_word=4, lanes=lanes_, channels=channels, byte=part, bytes_per_weight=self.parts
+        )
 
-    def arrange_rows(self, constants: Constants, g: WeightedSum, lanes_: int, channels: int, part: int) -> Arrangement:
+    def arrange_rows(
+        self, constants: Constants, g: WeightedSum, lanes_: int, channels: int, part: int
+    ) -> Placed[SparseRows]:
         """Place the rows that are not zero (see kernels/sparse.py)."""
-        shape = {"group": 4, "lanes": lanes_, "channels": channels, "part": part, "parts": self.parts}
-        return constants.sparse_rows(g, "int8", shifts=False, **shape)
+        return constants.sparse_rows(
+            g, "int8", inputs_per_word=4, lanes=lanes_, channels=channels, byte=part, bytes_per_weight=self.parts
+        )
 
 
 class _Narrow:
@@ -62,13 +67,14 @@ class _Narrow:
     narrow = "int16"
     weight_dtype = "int8"
 
-    def arrange(self, constants: Constants, g: WeightedSum, lanes_: int, channels: int, part: int) -> Arrangement:
-        return constants.weight(g, "int8", group=self.group, lanes=lanes_, channels=channels)
+    def arrange(self, constants: Constants, g: WeightedSum, lanes_: int, channels: int, part: int) -> Placed[Weight]:
+        return constants.weight(g, "int8", inputs_per_word=self.group, lanes=lanes_, channels=channels)
 
-    def arrange_rows(self, constants: Constants, g: WeightedSum, lanes_: int, channels: int, part: int) -> Arrangement:
+    def arrange_rows(
+        self, constants: Constants, g: WeightedSum, lanes_: int, channels: int, part: int
+    ) -> Placed[SparseRows]:
         """Place the rows that are not zero (see kernels/sparse.py)."""
-        shape = {"group": self.group, "lanes": lanes_, "channels": channels, "part": 0, "parts": 1}
-        return constants.sparse_rows(g, "int8", shifts=False, **shape)
+        return constants.sparse_rows(g, "int8", inputs_per_word=self.group, lanes=lanes_, channels=channels)
 
 
 @dataclass(frozen=True)
@@ -106,14 +112,18 @@ class Portable:
     parts = 1
     group = 1
 
-    def arrange(self, constants: Constants, g: WeightedSum, lanes_: int, channels: int, part: int) -> Arrangement:
+    def arrange(self, constants: Constants, g: WeightedSum, lanes_: int, channels: int, part: int) -> Placed[Weight]:
         shifts = self.multiply == "shift"
-        return constants.weight(g, self.weight_dtype, group=1, lanes=lanes_, channels=channels, shifts=shifts)
+        return constants.weight(g, self.weight_dtype, inputs_per_word=1, lanes=lanes_, channels=channels, shifts=shifts)
 
-    def arrange_rows(self, constants: Constants, g: WeightedSum, lanes_: int, channels: int, part: int) -> Arrangement:
+    def arrange_rows(
+        self, constants: Constants, g: WeightedSum, lanes_: int, channels: int, part: int
+    ) -> Placed[SparseRows]:
         """Place the rows that are not zero (see kernels/sparse.py)."""
-        shape = {"group": 1, "lanes": lanes_, "channels": channels, "part": 0, "parts": 1}
-        return constants.sparse_rows(g, self.weight_dtype, shifts=self.multiply == "shift", **shape)
+        shifts = self.multiply == "shift"
+        return constants.sparse_rows(
+            g, self.weight_dtype, inputs_per_word=1, lanes=lanes_, channels=channels, shifts=shifts
+        )
 
 
 Product = Dot | Pairs | Words | Portable

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from tvm import tirx
 from tvm.tirx.script import builder as T
 
-from spqc.ir.program import LANES
 from spqc.targets._plan.geometry import Map, WeightedSum
 from spqc.targets._tir.context import Context
 from spqc.targets._tir.memory import Place, input_index
 from spqc.targets._tir.vector import Expr, broadcast, cast, i32, lanes, store
+from spqc.targets._tir.width import LANES
 
 
 @dataclass(frozen=True)

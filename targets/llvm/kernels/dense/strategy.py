@@ -6,10 +6,10 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
-from spqc.ir.program import LANES
-from spqc.targets._plan.geometry import Region, padded
+from spqc.targets._plan.geometry import Region
 from spqc.targets._plan.neurons import thresholds, trains_of
 from spqc.targets._plan.strategy import Settings, Site
+from spqc.targets._tir.width import LANES
 
 from .blocked import Blocked, asked_block
 from .product import choose
@@ -45,19 +45,17 @@ class DenseSum(Blocked):
         g, block = site.sum, self.block(site, settings)
         product = choose(g, site.machine, site.constants)
         channels = (
-            padded(g.input.channels)
-            if site.region.kernel.ops[0].inputs[0] not in site.program.graph.inputs
-            else g.input.channels
+            g.input.padded if site.region.kernel.ops[0].inputs[0] not in site.program.graph.inputs else g.input.channels
         )
         depth = g.kernel[0] * g.kernel[1] * math.ceil(channels / product.group) * product.parts
         turns = (
-            padded(g.output.channels) // LANES // block.tiles
+            g.output.padded // LANES // block.tiles
             * g.output.rows
             * math.ceil(g.output.width / block.pixels)
             * (site.steps // block.steps)
         )  # fmt: skip
         inner = max(block.accumulators, block.pixels * block.steps + block.tiles, 8)
-        sums, steps = padded(g.output.channels) // LANES * g.output.pixels, site.program.steps
+        sums, steps = g.output.padded // LANES * g.output.pixels, site.program.steps
         trains = trains_of(site.program, site.region, site.constants)
         waiting = steps > 1 and trains is None
         return {

@@ -5,9 +5,9 @@ Sums of at most 16 bits stay in 16-bit lanes. Its neuron, pooling and packing ar
 
 from __future__ import annotations
 
-from spqc.ir.program import LANES
 from spqc.targets._tir.memory import itemsize
 from spqc.targets._tir.vector import Expr, Registers, bind, cast, constant, i32, lanes, loop, when
+from spqc.targets._tir.width import LANES
 
 from ..dense.constant_input_spikes import Sums
 from ..dense.kernel import Dense

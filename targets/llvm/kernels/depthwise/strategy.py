@@ -6,10 +6,10 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
-from spqc.ir.program import LANES
-from spqc.targets._plan.geometry import Region, padded
+from spqc.targets._plan.geometry import Region
 from spqc.targets._plan.neurons import thresholds
 from spqc.targets._plan.strategy import Settings, Site
+from spqc.targets._tir.width import LANES
 
 from ..dense.blocked import Blocked, asked_block
 
@@ -32,7 +32,7 @@ class DepthwiseSum(Blocked):
         """`taps`: vectors of inputs loaded, multiplied and added; `neuron`: comparisons of vectors; `staged`: vectors
         of input bytes brought into order."""
         g, block = site.sum, self.block(site, settings)
-        tiles = padded(g.output.channels) // LANES
+        tiles = g.output.padded // LANES
         columns = math.ceil(g.output.width / block.pixels) * block.pixels
         return {
             "taps": float(tiles * g.output.rows * columns * site.steps * g.kernel[0] * g.kernel[1]),

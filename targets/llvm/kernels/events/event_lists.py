@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from tvm import tirx
 from tvm.tirx.script import builder as T
 
-from spqc.ir.program import LANES
-from spqc.targets._plan.geometry import WeightedSum, padded
+from spqc.targets._plan.geometry import WeightedSum
 from spqc.targets._tir.context import Context
 from spqc.targets._tir.memory import Place
 from spqc.targets._tir.vector import Expr, bind, broadcast, cast, constant, i32, lanes, select
+from spqc.targets._tir.width import LANES
 
 from ..dense.stage import Staged, stage
 
@@ -123,7 +123,7 @@ class Extraction:
     def _column(self, source: Place | Staged, at: Expr, t: Expr, y: Expr, x: Expr, block: Expr) -> None:
         """Append the events of one pixel."""
         first = bind((x + self.g.padding[1]) * self.column)
-        channels = padded(self.g.input.channels)
+        channels = self.g.input.padded
         tiles = tirx.min(i32(self.block // LANES), i32(channels // LANES) - block * (self.block // LANES))
         with T.serial(0, tiles) as tile:
             codes = bind(self._codes(source, t, y, x, block * self.block + tile * LANES))

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from tvm import tirx
 from tvm.tirx.script import builder as T
 
-from spqc.ir.program import LANES
-from spqc.targets._plan.geometry import WeightedSum, padded
+from spqc.targets._plan.geometry import WeightedSum
 from spqc.targets._tir.vector import Expr, Registers, bind, broadcast, cast, constant, i32, lanes, loop, prefetch, when
+from spqc.targets._tir.width import LANES
 
 from ..dense.kernel import Dense
 from ..dense.stage import Staged
@@ -51,7 +51,7 @@ class Events(Dense):
         self.span = min(_WORDS, self.tile // 2)
         self.width = self.vectors * self.span
         where = self.context.constants.event_rows(
-            g, lanes=self.tile, block=self.channels, parts=format_.parts, fill=format_.bias
+            g, lanes=self.tile, block=self.channels, bytes_per_weight=format_.parts, bias=format_.bias
         )
         self.weights = where.offset // 2
         steps = self.context.steps_of(g.source)
@@ -88,7 +88,7 @@ class Events(Dense):
 
     def loops(self) -> None:
         groups = -(-self.output.rows // self.turn_rows)
-        turns = padded(self.output.channels) // LANES // self.block.tiles * groups
+        turns = self.output.padded // LANES // self.block.tiles * groups
         with self.context.parallel(turns) as unit:
             item = 4 if self.wide else 2
             self.base = bind(i32(self.sums_at // item) + self.context.thread() * (self.sums_size // item))

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, ClassVar
 
-from spqc.ir.program import LANES
 from spqc.targets._plan.constants import Constants
-from spqc.targets._plan.geometry import Region, WeightedSum, padded
+from spqc.targets._plan.geometry import Region, WeightedSum
 from spqc.targets._plan.neurons import thresholds
 from spqc.targets._plan.strategy import Settings, Site
+from spqc.targets._tir.width import LANES
 
 from ..dense.blocks import Block
 from ..strategy import KernelStrategy
@@ -80,12 +80,12 @@ class EventSum(KernelStrategy):
         g, format_ = site.sum, known_format(site.sum, site.constants)
         tiles, channels = shape_of(g, site.constants, settings)
         blocks = -(-g.input.channels // channels)
-        windows = site.steps * g.output.pixels * (padded(g.output.channels) // LANES // tiles)
+        windows = site.steps * g.output.pixels * (g.output.padded // LANES // tiles)
         taps = _inside(g)
         filling = taps * blocks * (format_.group - 1) / 2  # events of zeros
         events = site.density.mean * g.input.channels * taps + filling
         vectors = max(1, tiles // 4) * format_.parts
-        looked = site.steps * g.input.pixels * (padded(g.input.channels) // LANES)
+        looked = site.steps * g.input.pixels * (g.input.padded // LANES)
         runs = windows * g.kernel[0] * blocks
         return {
             "rows": windows * events * vectors,
@@ -132,13 +132,13 @@ def _inside(g: WeightedSum) -> float:
 
 def _distant(g: WeightedSum, format_: RowFormat) -> bool:
     """Return whether rows are read once a step (a map of one pixel), from more weights than are near."""
-    weights = g.kernel[0] * g.kernel[1] * g.input.channels * padded(g.output.channels) * format_.parts
+    weights = g.kernel[0] * g.kernel[1] * g.input.channels * g.output.padded * format_.parts
     return g.output.pixels == 1 and weights > _NEAR
 
 
 def format_of(g: WeightedSum, constants: Constants) -> RowFormat | None:
     """Return how the weights of a sum become words, found once; None where they cannot."""
-    found: RowFormat | None = constants.remember(
+    found: RowFormat | None = constants.cached(
         ("events", g.weight.name, g.source.type.range[1]),
         lambda: row_format(constants.graph.data[g.weight.name], g.source.type.range[1]),
     )
@@ -164,13 +164,13 @@ def shape_of(g: WeightedSum, constants: Constants, settings: Settings) -> tuple[
 
 def blocks_of(g: WeightedSum) -> list[int]:
     """Return the sizes of blocks of input channels worth a thought."""
-    whole = padded(g.input.channels)
+    whole = g.input.padded
     return sorted({c for c in (32, 64, 96, 128, 192, 256) if c < whole} | {whole})
 
 
 def divisors(g: WeightedSum) -> list[int]:
     """Return the widths of rows, in tiles of LANES outputs, that divide the outputs."""
-    whole = padded(g.output.channels) // LANES
+    whole = g.output.padded // LANES
     return [tiles for tiles in (1, 2, 4, 8, 16) if whole % tiles == 0]
 
 

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from tvm import tirx
 from tvm.tirx.script import builder as T
 
-from spqc.ir.program import LANES
 from spqc.targets._plan.geometry import WeightedSum
 from spqc.targets._tir.context import Context
 from spqc.targets._tir.memory import Place
 from spqc.targets._tir.vector import Expr, bind, broadcast, cast, i32, lanes, loop, store
+from spqc.targets._tir.width import LANES
 
 from ..rows.permute import constant_lanes, elements, every_second, register_bits, to_row_major, wide_held
 from .lanes import Lanes

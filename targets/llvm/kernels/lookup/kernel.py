@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 from tvm import tirx
 from tvm.tirx.script import builder as T
 
-from spqc.ir.program import LANES
 from spqc.targets._plan.geometry import Region
 from spqc.targets._tir.context import Context
 from spqc.targets._tir.memory import itemsize
 from spqc.targets._tir.vector import Expr, bind, cast, i32, lanes, loop
+from spqc.targets._tir.width import LANES
 
 from ..rows.permute import Wide, constant_lanes, look_up, repeated, wide_held
 from ..rows.plan import choose_pixels
@@ -108,7 +108,7 @@ class LookUp(RowKernel):
         where = self.context.constants.codes(
             self.head, part, outputs=n.outputs, rows_inside=n.rows_inside, inputs=inputs
         )
-        count = inputs // where.split
+        count = inputs // where.arrangement.split
         start = where.offset // itemsize(where.dtype)
         first = (block * self.plan.groups + group) * (n.outputs * count)
         for q in range(n.outputs):
@@ -121,7 +121,7 @@ class LookUp(RowKernel):
         """Return the partial sums of one output's weights: the sum of what each of its codes adds."""
         n = self.plan.lanes
         entries = 2**n.permute.inputs
-        where = self.context.constants.pieces(self.head, part, n.permute.inputs)
+        where = self.context.constants.code_tables(self.head, part, n.permute.inputs)
         pieces, words = (self.context.memory.view("constant", view) for view in ("int8", "int16"))
         size = where.bytes // len(codes)
         found = None

@@ -6,11 +6,11 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
-from spqc.ir.program import LANES
 from spqc.targets._plan.constants import Constants
-from spqc.targets._plan.geometry import Region, WeightedSum, padded
+from spqc.targets._plan.geometry import Region, WeightedSum
 from spqc.targets._plan.machine import Machine
 from spqc.targets._plan.strategy import Settings, Site
+from spqc.targets._tir.width import LANES
 
 from ..rows.plan import comparisons
 from ..rows.planes import PlaneStrategy, planes_of, refused
@@ -64,7 +64,7 @@ class LookUpSum(PlaneStrategy):
         g = site.sum
         plan = _plan(g, site.machine, site.constants, site.program.steps, planes)
         n = plan.lanes
-        tiles = padded(g.output.channels) // LANES
+        tiles = g.output.padded // LANES
         passes = tiles * LANES * n.chunks * n.windows * plan.planes
         inputs = n.permute.inputs
         turns = sum(n.vectors + inputs / digits.split(inputs) / plan.together for digits in plan.digits)

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from tvm import tirx
 from tvm.tirx.script import builder as T
 
-from spqc.ir.program import LANES
 from spqc.targets._plan.geometry import Region
 from spqc.targets._tir.context import Context
 from spqc.targets._tir.vector import Expr, Registers, bind, broadcast, cast, constant, lanes, loop
+from spqc.targets._tir.width import LANES
 
 from ..dense.multiply import accumulate
 from ..dense.product import Dot

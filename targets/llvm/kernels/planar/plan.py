@@ -60,4 +60,4 @@ def pieces(g: WeightedSum) -> Pieces:
 
 def in_order(g: WeightedSum) -> WeightedSum:
     """Return the sum of one pixel whose channels are all inputs of an output: its weights lie as quads do."""
-    return replace(g, kernel=(1, 1), input=Map(g.input.channels * g.kernel[0] * g.kernel[1], 1, 1))
+    return replace(g, kernel=(1, 1), input=Map(g.input.channels * g.kernel[0] * g.kernel[1], 1, 1, tile=g.input.tile))

@@ -93,7 +93,7 @@ class Quads:
         row = Pieces.of(m.width)
         count = row.pixels
         with T.serial(0, m.height) as y, T.serial(0, row.count) as part:
-            x = bind(_first(row, part))
+            x = bind(first_pixel(row, part))
             at = bind(input_index(context.program, g.source, context.sample, step, channel, y * m.width + x))
             to = bind(self._spot(channel, step, y + rows, x + columns))
             T.buffer_store(self._bytes, codes[_run(at, count)], [_run(to, count)])
@@ -104,7 +104,7 @@ class Quads:
         count = row.pixels
         inputs = list(product(range(g.input.channels), range(g.kernel[0]), range(g.kernel[1])))
         with T.serial(0, row.count) as part:
-            x = bind(_first(row, part))
+            x = bind(first_pixel(row, part))
             for quad in range(self.count):
                 value = None
                 for place, (c, ky, kx) in enumerate(inputs[quad * INPUTS : quad * INPUTS + INPUTS]):
@@ -133,7 +133,7 @@ def _up(size: int) -> int:
     return -(-size // _LINE) * _LINE
 
 
-def _first(row: Pieces, piece: Expr) -> Expr:
+def first_pixel(row: Pieces, piece: Expr) -> Expr:
     """Return the first pixel of a piece."""
     if row.width % row.pixels == 0:
         return piece * row.pixels

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
-from spqc.ir.program import LANES
-from spqc.targets._plan.geometry import Region, WeightedSum, padded
+from spqc.targets._plan.geometry import Region, WeightedSum
 from spqc.targets._plan.strategy import Settings, Site
+from spqc.targets._tir.width import LANES
 
 from ..dense.product import Dot, choose
 from ..rows.lane_shape import lane_shape
@@ -56,7 +56,7 @@ class PlanarSum(KernelStrategy):
         """`dot`: vector products; `narrowed`: vectors of sums stored; `neuron`: comparisons of vectors; `joined`: quads
         put together, a piece of a row each."""
         g, n = site.sum, _pixels(site.sum, site.steps)
-        vectors = padded(g.output.channels) * n.chunks * n.lanes / LANES
+        vectors = g.output.padded * n.chunks * n.lanes / LANES
         return {
             "dot": vectors * quads_of(g),
             "narrowed": vectors,

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from tvm import tirx
 from tvm.tirx.script import builder as T
 
-from spqc.ir.program import LANES
-from spqc.targets._plan.geometry import WeightedSum, padded
+from spqc.targets._plan.geometry import WeightedSum
 from spqc.targets._tir.context import Context
 from spqc.targets._tir.memory import itemsize
 from spqc.targets._tir.vector import Expr, all_of, bind, broadcast, cast, constant, i32, lanes, loop, prefetch
+from spqc.targets._tir.width import LANES
 
 from ..events.event_lists import append
 from .lane_shape import RowShape
@@ -49,7 +49,7 @@ class UpperPlanes:
     @property
     def _segment(self) -> int:
         """Elements of the events of one row, and what a vector behind them may touch."""
-        return self.g.input.width * padded(self.g.input.channels) * self._times + LANES
+        return self.g.input.width * self.g.input.padded * self._times + LANES
 
     @property
     def _events(self) -> int:
@@ -135,7 +135,7 @@ class UpperPlanes:
         where = self.context.constants.spread(g)
         weights = self.context.memory.view("constant", where.dtype)
         channel = event & i32((1 << _COLUMN) - 1)
-        row = tile * padded(g.input.channels) + channel
+        row = tile * g.input.padded + channel
         first = bind(where.offset // itemsize(where.dtype) + row * (g.kernel[0] * g.kernel[1] * LANES))
         self._fetch_ahead(weights, itemsize(where.dtype), first)
         below, right = bind(y + g.padding[0]), bind((event >> _COLUMN) + g.padding[1])
@@ -157,7 +157,7 @@ class UpperPlanes:
         taps = self.g.kernel[0] * self.g.kernel[1] * LANES
         line = _LINE // size
         for k in range(-(-taps // line) + (taps % line > 0)):
-            prefetch(weights, first + (padded(self.g.input.channels) * taps + k * line))
+            prefetch(weights, first + (self.g.input.padded * taps + k * line))
 
     def _join(self, rows_at: Expr, free: Expr) -> None:
         """Add the transpose of the scratch to the rows."""

@@ -14,11 +14,11 @@ from tvm import tirx
 from tvm.tirx.script import builder as T
 
 from spqc.ir.ops import Automaton
-from spqc.ir.program import LANES
 from spqc.targets._plan.geometry import Region
 from spqc.targets._tir.context import Context
 from spqc.targets._tir.memory import Place
 from spqc.targets._tir.vector import Expr, bind, broadcast, cast, constant, i32, lanes, loop, select
+from spqc.targets._tir.width import LANES
 
 from .lane_operand import LaneOperand
 from .lane_shape import LaneShape, item
@@ -94,7 +94,7 @@ class LaneTail:
     def _tables(self, first: Expr) -> list[Expr]:
         """Return the thresholds of one group of channels, as vectors of entries."""
         n = self.shape
-        where = self.context.constants.limits(self.op, n.dtype, n.together)
+        where = self.context.constants.thresholds(self.op, n.dtype, n.together)
         at = bind(self.context.constant_index(where.offset, n.dtype) + first * n.count)
         view = self.context.memory.view("constant", n.dtype)
         return [T.Bind(view[lanes(at + k * n.count, n.count)]) for k in range(n.thresholds)]

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from tvm import tirx
 from tvm.tirx.script import builder as T
 
-from spqc.ir.program import LANES
 from spqc.targets._tir.context import Context
 from spqc.targets._tir.vector import Expr, bind, i32, lanes, loop, store
+from spqc.targets._tir.width import LANES
 
 from .lane_shape import LaneShape, Operand, item
 from .permute import elements, to_row_major

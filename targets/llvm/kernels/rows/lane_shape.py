@@ -11,11 +11,12 @@ from typing import Protocol
 
 from spqc.ir import Value
 from spqc.ir.ops import Automaton, Combine, MaxPool
-from spqc.ir.program import LANES, Program
+from spqc.ir.program import Program
 from spqc.targets._plan.constants import Constants
 from spqc.targets._plan.geometry import Region
 from spqc.targets._plan.machine import Machine
 from spqc.targets._plan.threshold_tables import Entries
+from spqc.targets._tir.width import LANES
 
 from ..lookup.lanes import permute_of
 
@@ -197,18 +198,18 @@ def _stored(program: Program, value: Value) -> Operand | None:
     buffer = program.buffer_of.get(name)
     if buffer is None:
         return Operand(value, "uint8", program.steps)
-    if buffer.word_bits > (32 if buffer.layout == "words" else 16):
+    if buffer.word_bits > (32 if buffer.kind == "words" else 16):
         return None
-    sign = "int" if buffer.layout == "words" else "uint"
-    return Operand(value, f"{sign}{buffer.word_bits}", 1 if buffer.layout == "bits" else program.steps)
+    sign = "int" if buffer.kind == "words" else "uint"
+    return Operand(value, f"{sign}{buffer.word_bits}", 1 if buffer.kind == "bits" else program.steps)
 
 
 def _takes(program: Program, region: Region, word: str) -> bool:
     """Return whether the result's buffer takes packed spikes, or sums of a window's spikes, as they are made here."""
     buffer = program.buffer_of.get(region.result.name)
-    if buffer is None or region.result in program.graph.outputs or buffer.layout == "words":
+    if buffer is None or region.result in program.graph.outputs or buffer.kind == "words":
         return False
-    return buffer.layout == "bytes" or buffer.word_bits == 8 * item(word)
+    return buffer.kind == "bytes" or buffer.word_bits == 8 * item(word)
 
 
 def packs(steps: int, packed: bool, region: Region) -> bool:

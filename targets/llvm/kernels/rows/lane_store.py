@@ -8,11 +8,11 @@ from tvm import tirx
 from tvm.tirx.script import builder as T
 
 from spqc.ir.ops import SumPool
-from spqc.ir.program import LANES
 from spqc.targets._plan.geometry import Region
 from spqc.targets._tir.context import Context
 from spqc.targets._tir.memory import Place
 from spqc.targets._tir.vector import Expr, all_of, bind, constant, i32, lanes, loop, store, when
+from spqc.targets._tir.width import LANES
 
 from .lane_shape import LaneShape, item, packs
 from .permute import elements, to_lane_major

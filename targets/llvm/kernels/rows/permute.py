@@ -6,8 +6,8 @@ from tvm import tirx
 from tvm.script.ir_builder import IRBuilder
 from tvm.tirx.script import builder as T
 
-from spqc.ir.program import LANES
 from spqc.targets._tir.vector import Expr, i32, lanes
+from spqc.targets._tir.width import LANES
 
 _NAMES = {"8": ("qi", 64), "16": ("hi", 32), "32": ("d", 16)}
 _PERMUTES = {64: "avx512.permvar.qi.512", 32: "avx2.pshuf.b", 16: "ssse3.pshuf.b.128"}  # by lanes

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from spqc.ir.program import LANES
 from spqc.targets._plan.geometry import Region, padded
 from spqc.targets._plan.neurons import thresholds
 from spqc.targets._plan.strategy import Site
+from spqc.targets._tir.width import LANES
 
 from ..dense.blocks import Block
 from .lane_shape import RowShape, lane_shape
@@ -17,7 +17,7 @@ def comparisons(site: Site, n: RowShape) -> int:
     """Return how many comparisons of vectors the neurons behind rows of sums take, for a strategy's cost."""
     region, steps = site.region, site.program.steps
     found = lane_shape(site.program, region, n, site.constants, site.machine)
-    channels = padded(region.result.type.shape[0])
+    channels = padded(region.result.type.shape[0], LANES)
     if found is not None:
         return channels // found.together * found.vectors * n.chunks * steps * found.thresholds
     return channels // LANES * n.pixels * steps * (thresholds(region) + 2)

@@ -6,9 +6,9 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 
-from spqc.ir.program import LANES
-from spqc.targets._plan.geometry import WeightedSum, padded
+from spqc.targets._plan.geometry import WeightedSum
 from spqc.targets._plan.strategy import Settings, Site
+from spqc.targets._tir.width import LANES
 
 from ..strategy import KernelStrategy
 from .lane_shape import RowShape
@@ -69,8 +69,8 @@ class PlaneStrategy(KernelStrategy):
         g, n = site.sum, self.rows(site)
         if planes >= bits(g):
             return {}
-        inputs = site.steps * g.input.pixels * padded(g.input.channels)
-        tiles, taps = padded(g.output.channels) // LANES, g.kernel[0] * g.kernel[1]
+        inputs = site.steps * g.input.pixels * g.input.padded
+        tiles, taps = g.output.padded // LANES, g.kernel[0] * g.kernel[1]
         events = sum(share * (code >> planes) for code, share in enumerate(site.density.chances)) * inputs
         some = min(1.0, events / n.chunks)
         return {

@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 from tvm import tirx
 from tvm.tirx.script import builder as T
 
-from spqc.ir.program import LANES
-from spqc.targets._plan.geometry import WeightedSum, padded
+from spqc.targets._plan.geometry import WeightedSum
 from spqc.targets._tir.vector import Expr, bind, cast, held, i32, lanes, loop, when
+from spqc.targets._tir.width import LANES
 
 from ..dense.kernel import Dense
 from .high_plane_events import UpperPlanes
@@ -113,7 +113,7 @@ class RowKernel(Dense):
         return LANES * self.shape.lanes * self._item
 
     def loops(self) -> None:
-        tiles = padded(self.output.channels) // LANES
+        tiles = self.output.padded // LANES
         if self.context.machine.threads == 1:  # a chunk's inputs stay near for all channels
             self._place_sums()
             with loop(self.shape.chunks) as chunk, loop(tiles) as tile:

@@ -15,11 +15,11 @@ from dataclasses import dataclass, field
 from tvm import tirx
 from tvm.tirx.script import builder as T
 
-from spqc.ir.program import LANES
 from spqc.targets._plan.adder_programs import BLOCK, CARRIED, ONES, WORD, ZERO, Programs
-from spqc.targets._plan.geometry import Region, padded
+from spqc.targets._plan.geometry import Region
 from spqc.targets._tir.context import Context
 from spqc.targets._tir.vector import Expr, bind, cast, i32, lanes, loop, prefetch
+from spqc.targets._tir.width import LANES
 
 from ..rows.permute import Wide, bit_transposed, constant_lanes, of_three, shuffled_bytes, to_lane_major, wide_held
 from ..rows.plan import choose_pixels
@@ -51,7 +51,7 @@ class Slices(RowKernel):
 
     @property
     def _tiles(self) -> int:
-        return padded(self.output.channels) // LANES
+        return self.output.padded // LANES
 
     @property
     def _parts(self) -> int:
@@ -150,7 +150,7 @@ class Slices(RowKernel):
     @property
     def _constants(self) -> tuple[Expr, int]:
         """Return words of constant memory, and the first of the programs' tables."""
-        where = self.context.constants.program_words(self.head, self.programs)
+        where = self.context.constants.adder_programs(self.head, self.programs)
         return self.context.memory.view("constant", "int64"), where.offset // 8
 
     def _add(self, counter: Expr, carry: Expr, body: Expr, count: Expr, inputs: Expr, minus: bool) -> None:

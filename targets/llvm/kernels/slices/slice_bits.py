@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from tvm import tirx
 from tvm.tirx.script import builder as T
 
-from spqc.ir.program import LANES
 from spqc.targets._plan.adder_programs import FIRST
-from spqc.targets._plan.geometry import WeightedSum, padded
+from spqc.targets._plan.geometry import WeightedSum
 from spqc.targets._tir.context import Context
 from spqc.targets._tir.memory import Place
 from spqc.targets._tir.vector import Expr, all_of, bind, broadcast, cast, i32, lanes, loop, store, when
+from spqc.targets._tir.width import LANES
 
 from ..rows.permute import bit_transposed, constant_lanes, look_up, to_row_major, wide_held
 from .slice_lanes import WORD_BITS, WORDS, Part, Phases, SliceLanes
@@ -55,7 +55,7 @@ class BitMaps:
 
     @property
     def _channels(self) -> int:
-        return padded(self.sum.input.channels)
+        return self.sum.input.padded
 
     @property
     def _work(self) -> int:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from spqc.targets._plan.adder_programs import FIRST, Programs
 from spqc.targets._plan.constants import Constants
-from spqc.targets._plan.geometry import Region, WeightedSum, padded
+from spqc.targets._plan.geometry import Region, WeightedSum
 from spqc.targets._plan.strategy import Settings, Site
 
 from ..rows.plan import comparisons
@@ -66,7 +66,7 @@ class SliceSum(PlaneStrategy):
         counters of 512 lanes brought into rows; `neuron`: comparisons of vectors; `staged`: pieces of bit vectors."""
         g, n = site.sum, choose_slice_lanes(site.sum, site.steps)
         made = _programs(site.constants, g, site.steps, planes)
-        vectors, outputs = n.chunks * n.vectors, padded(g.output.channels)
+        vectors, outputs = n.chunks * n.vectors, g.output.padded
         wide = n.chunks * n.lanes / _WIDE
         pieces = g.input.channels * made.planes * made.taps * n.chunks * site.steps * n.width // n.piece
         return {

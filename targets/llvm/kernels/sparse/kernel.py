@@ -9,8 +9,8 @@ from __future__ import annotations
 from tvm import tirx
 from tvm.tirx.script import builder as T
 
-from spqc.ir.program import LANES
 from spqc.targets._tir.vector import Expr, Registers, bind, i32
+from spqc.targets._tir.width import LANES
 
 from ..dense import multiply
 from ..dense.accumulate import widened
@@ -38,7 +38,7 @@ class Sparse(Dense):
 
         def add_row(into: Registers, j: Expr) -> None:
             row = bind(head + j)
-            offset = bind(lists[begin + places.channels + row])
+            offset = bind(lists[begin + places.arrangement.heads + row])
             vector = bind(i32(start) + row * b.tiles)
             weights = [multiply.weights(product, self.context, vector + o) for o in range(b.tiles)]
             for p in range(b.pixels):

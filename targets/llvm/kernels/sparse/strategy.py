@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
-from spqc.ir.program import LANES
 from spqc.targets._plan.geometry import Region, padded
 from spqc.targets._plan.neurons import thresholds
 from spqc.targets._plan.strategy import Settings, Site
+from spqc.targets._tir.width import LANES
 
 from ..dense.blocked import asked_block, room_of
 from ..dense.blocks import Block, blocks, room
@@ -67,7 +67,7 @@ class SparseSum(DenseSum):
 
 
 def _tile_counts(channels: int) -> list[int]:
-    tiles = padded(channels) // LANES
+    tiles = padded(channels, LANES) // LANES
     return [n for n in range(1, 5) if tiles % n == 0]
 
 

@@ -12,7 +12,6 @@ from tvm import tirx
 from tvm.tirx.script import builder as T
 
 from spqc.ir.ops import Attention
-from spqc.ir.program import LANES
 from spqc.targets._tir.context import Context
 from spqc.targets._tir.memory import Place
 from spqc.targets._tir.vector import (
@@ -28,6 +27,7 @@ from spqc.targets._tir.vector import (
     loop,
     store,
 )
+from spqc.targets._tir.width import LANES
 
 _WORD = 64
 _BUNDLE = 4  # result vectors that one masked sum keeps in registers

@@ -7,8 +7,7 @@ from collections.abc import Callable
 from tvm.tirx.script import builder as T
 
 from spqc.ir.ops import Greater, Linear
-from spqc.ir.program import LANES
-from spqc.targets._plan.geometry import Region, map_of, padded, weighted_sum
+from spqc.targets._plan.geometry import Region, map_of, weighted_sum
 from spqc.targets._tir.context import Context
 from spqc.targets._tir.memory import itemsize
 from spqc.targets._tir.vector import (
@@ -25,6 +24,7 @@ from spqc.targets._tir.vector import (
     store,
     when,
 )
+from spqc.targets._tir.width import LANES
 
 
 def emit_count(context: Context, region: Region) -> None:
@@ -35,7 +35,7 @@ def emit_count(context: Context, region: Region) -> None:
         if linear is None:
             _counts(context, region, t, None)
             return
-        scratch = context.reserve(padded(map_of(ops[0].out).channels) * 4) // 4
+        scratch = context.reserve(map_of(ops[0].out, LANES).padded * 4) // 4
         _counts(context, region, t, scratch)
         counts = context.memory.view("arena", "int32")
         _weigh(context, region, linear, t, lambda pixel, channel: counts[i32(scratch) + channel])
@@ -70,9 +70,9 @@ def _counts(context: Context, region: Region, t: Expr, scratch: int | None) -> N
 def _weigh(context: Context, region: Region, linear: Linear, t: Expr, code: Callable[[Expr, Expr], Expr]) -> None:
     """Emit a matrix over the elements `code(pixel, channel)`, and what compares its results."""
     g = weighted_sum(context.program, linear)
-    channels, dtype = padded(g.input.channels), "int32" if g.bits <= 32 else "int64"
+    channels, dtype = g.input.padded, "int32" if g.bits <= 32 else "int64"
     stored = context.constants.weight_dtype(g.weight)
-    where = context.constants.weight(g, stored, group=1, lanes=LANES, channels=channels)
+    where = context.constants.weight(g, stored, inputs_per_word=1, lanes=LANES, channels=channels)
     first = i32(where.offset // itemsize(stored))
     last = region.kernel.ops[-1]
     target = context.place_of(last.out)

@@ -9,11 +9,11 @@ from tvm import tirx
 from tvm.tirx.script import builder as T
 
 from spqc.ir.ops import MaxPool, SumPool
-from spqc.ir.program import LANES
 from spqc.targets._plan.geometry import solid
 from spqc.targets._tir.context import Context
 from spqc.targets._tir.memory import Place
 from spqc.targets._tir.vector import Expr, Registers, all_of, bind, broadcast, constant, i32, select, when
+from spqc.targets._tir.width import LANES
 
 
 def emit_pool(context: Context, op: SumPool | MaxPool) -> None:

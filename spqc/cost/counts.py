@@ -48,7 +48,7 @@ def operations_of(
     """Return the operations of every layer; masks that were not measured count with the sparsities given."""
     known, sparsities = strategies or {}, (channel_sparsity, spatial_sparsity)
     return tuple(
-        _layer(account, layer, activities.get(layer.layer), sparsities, known.get(layer.layer, ""))
+        layer_operations(layer, account.steps, activities.get(layer.layer), sparsities, known.get(layer.layer, ""))
         for layer in account.layers
     )
 
@@ -69,14 +69,19 @@ def total_of(operations: Sequence[LayerOperations]) -> LayerOperations:
     )
 
 
-def _layer(
-    account: Account,
+def layer_operations(
     layer: LayerAccount,
+    steps: int,
     activity: LayerActivity | None,
-    sparsities: tuple[float, float],
-    strategy: str,
+    sparsities: tuple[float, float] = (0.0, 0.0),
+    strategy: str = "",
 ) -> LayerOperations:
-    steps, dense, (channel, spatial) = account.steps, account.steps * layer.macs, sparsities
+    """Return the operations of one layer, or of one kernel, over `steps` steps.
+
+    activity: measured or assumed rates of its inputs and masks; None: none is known. sparsities: (channel, spatial) of
+    masks that are not in it. strategy: how a kernel sums.
+    """
+    dense, (channel, spatial) = steps * layer.macs, sparsities
     shut = activity.channel_sparsity if activity and activity.channel_sparsity is not None else channel
     masked = activity.spatial_sparsity if activity and activity.spatial_sparsity is not None else spatial
     if not layer.neurons:
