@@ -12,8 +12,8 @@ from test_llvm import check, needs_v3
 from spqc.ir import Array, Builder, Graph, Type, Value, ops
 from spqc.ir.ops import Automaton
 from spqc.ir.types import state_type
-from spqc.targets._plan.constant_input_spikes import Trains, find_trains
-from spqc.targets._plan.neurons import trains_of
+from spqc.targets._plan.constant_input_spikes import SpikesByPlace, find_spikes
+from spqc.targets._plan.neurons import constant_input_spikes
 
 rng = np.random.default_rng
 
@@ -40,7 +40,7 @@ def thresholds(op: Automaton, channels: int, seed: int, spread: int = 20) -> Arr
     return theta
 
 
-def read(trains: Trains, n: Array) -> Array:
+def read(trains: SpikesByPlace, n: Array) -> Array:
     """Return the packed spikes of sums [sample, channel], from the vectors that the kernel reads."""
     vectors = trains.vectors(16)
     columns = vectors.transpose(0, 2, 1).reshape(-1, vectors.shape[1])[: n.shape[1]]
@@ -61,7 +61,7 @@ def test_trains_are_the_automaton_step_by_step(name: str, seed: int) -> None:
     for step in range(steps):
         spikes, code = op.evaluate(n, code, theta)
         wanted |= spikes << step
-    found = find_trains(op, theta, channels, steps)
+    found = find_spikes(op, theta, channels, steps)
     np.testing.assert_array_equal(read(found, n), wanted)
     assert found.count <= 5 * op.states * len(op.following)
 
@@ -111,9 +111,9 @@ CASES: dict[str, dict[str, Any]] = {
 }
 
 
-def trains_in(graph: Graph) -> Trains | None:
+def trains_in(graph: Graph) -> SpikesByPlace | None:
     one = next(s for s in sites(graph) if s.region.kernel.ops[0].origin.startswith("features.0"))
-    return trains_of(one.program, one.region, one.constants)
+    return constant_input_spikes(one.program, one.region, one.constants)
 
 
 @pytest.mark.parametrize("case", CASES)

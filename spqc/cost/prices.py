@@ -6,5 +6,5 @@ from collections.abc import Mapping
 
 
 def priced(counts: Mapping[str, float], prices: Mapping[str, float]) -> float:
-    """Return the sum of each count times the price of its name, in the prices' unit; KeyError for one without a price."""
+    """Return the sum of each count times the price of its name, in the prices' unit; KeyError where it has none."""
     return sum(prices[name] * count for name, count in counts.items())

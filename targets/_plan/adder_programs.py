@@ -26,16 +26,18 @@ WORD = 4  # numbers of 16 bits in a word
 
 def digits(weight: Integers) -> list[Digit]:
     """Return the canonical signed digits of integers: no two neighbouring digits of one are set."""
-    found: list[Digit] = []
+    signed_digits: list[Digit] = []
     exponent = 0
     top = int(np.abs(weight).max(initial=0))
     weight = weight.astype(np.int16 if top < 2**13 else np.int64)
     while weight.any():
         digit = np.where(weight & 1, 2 - (weight & 3), 0)
-        found += [(exponent, minus, digit == sign) for sign, minus in ((-1, True), (1, False)) if (digit == sign).any()]
+        signed_digits += [
+            (exponent, minus, digit == sign) for sign, minus in ((-1, True), (1, False)) if (digit == sign).any()
+        ]
         weight = (weight - digit) >> 1
         exponent += 1
-    return found
+    return signed_digits
 
 
 def slices_of(weight: Integers, planes: int, bits: int) -> int:
@@ -84,13 +86,13 @@ class Programs:
     @cached_property
     def lists(self) -> Integers:
         """How many inputs of their own the lists have: [channel block][output][subtract, add][level]."""
-        found = np.zeros((self.channel_blocks, len(self.weight), 2, self.levels), np.int64)
+        counts = np.zeros((self.channel_blocks, len(self.weight), 2, self.levels), np.int64)
         for block in range(self.channel_blocks):
             for exponent, minus, on in self._digits(block):
                 count = np.count_nonzero(on.reshape(len(on), -1), axis=1)
                 for level in range(exponent, min(exponent + self.planes, self.levels)):
-                    found[block, :, 0 if minus else 1, level] += count
-        return found
+                    counts[block, :, 0 if minus else 1, level] += count
+        return counts
 
     @property
     def subtracted(self) -> Integers:
@@ -100,12 +102,12 @@ class Programs:
     @cached_property
     def blocks(self) -> Integers:
         """How many blocks each run has, those with carries included: as `lists`."""
-        found = np.zeros_like(self.lists)
+        blocks = np.zeros_like(self.lists)
         for level in range(self.levels):
-            carried = found[..., level - CARRIED].sum(axis=-1) if level >= CARRIED else 0
-            found[:, :, 0, level] = -(-self.lists[:, :, 0, level] // BLOCK)
-            found[:, :, 1, level] = -(-(self.lists[:, :, 1, level] + carried) // BLOCK)
-        return found
+            carried = blocks[..., level - CARRIED].sum(axis=-1) if level >= CARRIED else 0
+            blocks[:, :, 0, level] = -(-self.lists[:, :, 0, level] // BLOCK)
+            blocks[:, :, 1, level] = -(-(self.lists[:, :, 1, level] + carried) // BLOCK)
+        return blocks
 
     @property
     def carries(self) -> int:

@@ -1,7 +1,7 @@
-"""Spike trains of neurons whose input does not change: all steps decided by one number. Only numpy.
+"""Spikes of neurons whose input does not change: all steps decided by one number. Only numpy.
 
 Such a neuron's states follow from its sum n alone, and its spikes change only where n passes one of the automaton's
-thresholds, less what a state carries. So its train is the one below all of these places, with the flips of every place
+thresholds, less what a state carries. So its spikes are those below all of these places, with the flips of every place
 that n has passed: as many comparisons as places, whatever the number of steps.
 """
 
@@ -18,7 +18,7 @@ Integers = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Trains:
+class SpikesByPlace:
     """Spikes of all steps, a bit for each: `first`[channel] below all places, `flips`[channel, k] from `places` on.
 
     A channel with fewer places than another ends in flips of nothing.
@@ -42,8 +42,8 @@ class Trains:
         return whole.reshape(-1, lanes, rows.shape[1]).transpose(0, 2, 1)
 
 
-def find_trains(op: Automaton, theta: Integers, channels: int, steps: int) -> Trains:
-    """Return the trains of an automaton that reads nothing but its sum, from its thresholds RxKxC (C 1: all channels').
+def find_spikes(op: Automaton, theta: Integers, channels: int, steps: int) -> SpikesByPlace:
+    """Return the spikes of an automaton that reads nothing but its sum, from its thresholds RxKxC (C 1: all channels').
 
     The operator itself is run below, at and between all places, so that it stays the one definition of a neuron.
     """
@@ -57,5 +57,5 @@ def find_trains(op: Automaton, theta: Integers, channels: int, steps: int) -> Tr
         words |= spikes << step
     flips = words[1:] ^ words[:-1]
     order = np.argsort(flips == 0, axis=0, kind="stable")[: (flips != 0).sum(axis=0).max()]
-    places, flips = (np.take_along_axis(found, order, 0).T for found in (passed, flips))
-    return Trains(words[0], places, flips)
+    places, flips = (np.take_along_axis(rows, order, 0).T for rows in (passed, flips))
+    return SpikesByPlace(words[0], places, flips)

@@ -34,7 +34,7 @@ from .arrangements import (
     Weight,
 )
 from .arrangements.weights import byte_of
-from .constant_input_spikes import Trains
+from .constant_input_spikes import SpikesByPlace
 from .digits import Digits, decompose, flush_period, in_order
 from .extent import check_extent
 from .geometry import WeightedSum, padded
@@ -246,9 +246,9 @@ class Constants:
             PermutedThresholds(op.inputs[2].name, dtype, *shape, entries.rows, entries.carry, entries.closed)
         )
 
-    def constant_input_spikes(self, op: Automaton, trains: Trains, steps: int) -> Placed[ConstantInputSpikes]:
+    def constant_input_spikes(self, op: Automaton, spikes: SpikesByPlace, steps: int) -> Placed[ConstantInputSpikes]:
         """Place the spikes of all steps of an automaton whose sum is constant in time."""
-        shape = (len(trains.first), steps, trains.count, self.tile)
+        shape = (len(spikes.first), steps, spikes.count, self.tile)
         return self.place(ConstantInputSpikes(op.inputs[2].name, "int32", *shape, op.following, op.fires, op.carry))
 
     def vector(self, value: Value, dtype: str) -> Placed[Vector]:

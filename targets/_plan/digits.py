@@ -66,9 +66,9 @@ def decompose(weight: Integers) -> tuple[Digits, ...]:
     distinct = np.unique(weight)  # a way splits each weight by itself: equal ones alike
     for way in _ways(distinct):
         digits = [Digits(way, part, _alphabet(way.values(distinct, part))) for part in range(way.count)]
-        found = tuple(d for d in digits if len(d.alphabet) > 1) or tuple(digits[:1])
-        if all(len(d.alphabet) <= LETTERS and GROUP * max(map(abs, d.alphabet)) <= _TOP for d in found):
-            return found
+        kept = tuple(d for d in digits if len(d.alphabet) > 1) or tuple(digits[:1])
+        if all(len(d.alphabet) <= LETTERS and GROUP * max(map(abs, d.alphabet)) <= _TOP for d in kept):
+            return kept
     return ()
 
 
@@ -147,6 +147,6 @@ def in_order(weight: Integers, kernel: tuple[int, int], rows_inside: bool, group
     whole = weight.reshape(weight.shape[0], -1, *kernel)
     extra = -whole.shape[1] % group
     whole = np.pad(whole, ((0, 0), (0, extra), (0, 0), (0, 0)))
-    split = whole.reshape(whole.shape[0], -1, group, *kernel)  # o, g, i, ky, kx
+    split = whole.reshape(whole.shape[0], -1, group, *kernel)  # o, conv, i, ky, kx
     ordered = split.transpose(0, 4, 1, 3, 2) if rows_inside else split.transpose(0, 3, 4, 1, 2)
     return np.ascontiguousarray(ordered).reshape(whole.shape[0], -1, group)

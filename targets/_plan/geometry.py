@@ -133,7 +133,7 @@ class Region:
 
     kernel: Kernel
     sum: WeightedSum | None
-    tail: tuple[Op, ...]
+    epilogue: tuple[Op, ...]
     neuron: Spiking | None
     pool: Pool | None
 
@@ -157,9 +157,9 @@ def region(program: Program, kernel: Kernel) -> Region:
     head = weighted_sum(program, first) if isinstance(first, Conv | Linear) else None
     rest = kernel.ops[1:] if head is not None else kernel.ops
     pool = rest[-1] if rest and isinstance(rest[-1], SumPool | MaxPool) else None
-    tail = tuple(op for op in (rest[:-1] if pool is not None else rest) if not isinstance(op, Repeat))
-    neuron = next((op for op in tail if isinstance(op, Spiking)), None)
-    return Region(kernel, head, tail, neuron, pool)
+    epilogue = tuple(op for op in (rest[:-1] if pool is not None else rest) if not isinstance(op, Repeat))
+    neuron = next((op for op in epilogue if isinstance(op, Spiking)), None)
+    return Region(kernel, head, epilogue, neuron, pool)
 
 
 def is_view(kernel: Kernel) -> bool:

@@ -15,14 +15,15 @@ from .strategy import Site
 
 def key_of(site: Site) -> str:
     """Return the key; kernels with the same key are measured once."""
-    g, program = site.sum, site.program
-    shape = "x".join(map(str, (g.input.channels, g.input.depth, g.input.height, g.input.width)))
-    inputs = f"{g.source.type.encoding}{g.source.type.bits} inputs {density_class(site.density)}"
-    zeros = site.constants.cached(("zeros", g.weight.name), lambda: _zeros(site.weight))
-    weights = f"{g.weight.type.encoding}{g.weight.type.bits} weights{zeros}"
+    conv, program = site.sum, site.program
+    shape = "x".join(map(str, (conv.input.channels, conv.input.depth, conv.input.height, conv.input.width)))
+    inputs = f"{conv.source.type.encoding}{conv.source.type.bits} inputs {density_class(site.density)}"
+    zeros = site.constants.cached(("zeros", conv.weight.name), lambda: _zeros(site.weight))
+    weights = f"{conv.weight.type.encoding}{conv.weight.type.bits} weights{zeros}"
     steps = f"{site.steps}/{program.steps} steps {program.mode}"
     return (
-        f"{site.region.kernel.ops[0].name} {shape} -> {g.output.channels} {_window(g)}, {weights}, {inputs}, {steps}, "
+        f"{site.region.kernel.ops[0].name} {shape} -> {conv.output.channels} {_window(conv)}, "
+        f"{weights}, {inputs}, {steps}, "
         f"then {_tail(site.region)}; {site.machine.cpu}, {site.machine.threads} threads"
     )
 
@@ -35,9 +36,11 @@ def _zeros(weight: Array) -> str:
     return f" of pattern {zlib.crc32(np.packbits(kept).tobytes()):08x}"
 
 
-def _window(g: WeightedSum) -> str:
-    plain = f"k{g.kernel[0]}x{g.kernel[1]} s{g.stride[0]}x{g.stride[1]} p{g.padding[0]}x{g.padding[1]} g{g.groups}"
-    return plain if g.layers is None else f"{plain} depth k{g.layers.kernel} s{g.layers.stride} p{g.layers.padding}"
+def _window(conv: WeightedSum) -> str:
+    pairs = (("k", conv.kernel), ("s", conv.stride), ("p", conv.padding))
+    plain = " ".join(f"{letter}{rows}x{columns}" for letter, (rows, columns) in pairs) + f" g{conv.groups}"
+    layers = conv.layers
+    return plain if layers is None else f"{plain} depth k{layers.kernel} s{layers.stride} p{layers.padding}"
 
 
 def _tail(region: Region) -> str:

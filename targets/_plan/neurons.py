@@ -5,7 +5,7 @@ from __future__ import annotations
 from spqc.ir.ops import Automaton
 from spqc.ir.program import Program
 
-from .constant_input_spikes import Trains, find_trains
+from .constant_input_spikes import SpikesByPlace, find_spikes
 from .constants import Constants
 from .geometry import Region
 
@@ -24,16 +24,16 @@ def thresholds(region: Region) -> int:
     return work(region.neuron) if isinstance(region.neuron, Automaton) else 1
 
 
-def trains_of(program: Program, region: Region, constants: Constants) -> Trains | None:
-    """Return the spike trains of a region whose sum is constant; None where its neurons need steps, or gain by them."""
-    op, buffer = region.tail[0] if len(region.tail) == 1 else None, program.buffer_of.get(region.result.name)
+def constant_input_spikes(program: Program, region: Region, constants: Constants) -> SpikesByPlace | None:
+    """Return the spikes by place of a region whose sum is constant; None where its neurons go step by step."""
+    op, buffer = region.epilogue[0] if len(region.epilogue) == 1 else None, program.buffer_of.get(region.result.name)
     if region.sum is None or not region.sum.constant or region.sum.bits > 32 or program.mode != "fused":
         return None
     if not isinstance(op, Automaton) or op.reads or buffer is None or buffer.kind != "bits":
         return None
     theta, steps, channels = op.inputs[2].name, program.steps, op.out.type.shape[0]
-    found: Trains = constants.cached(
-        ("trains", theta, op.following, op.fires, op.carry, channels, steps),
-        lambda: find_trains(op, constants.graph.data[theta], channels, steps),
+    spikes: SpikesByPlace = constants.cached(
+        ("constant input spikes", theta, op.following, op.fires, op.carry, channels, steps),
+        lambda: find_spikes(op, constants.graph.data[theta], channels, steps),
     )
-    return found if found.count <= steps * work(op) else None
+    return spikes if spikes.count <= steps * work(op) else None

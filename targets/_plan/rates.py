@@ -31,5 +31,5 @@ def vectors(features: frozenset[str]) -> str:
 @cache
 def shipped(vectors: str = "avx512") -> dict[str, Any]:
     """Return the rates that were fitted where this package was made, with CPU, date and error."""
-    found: dict[str, Any] = json.loads(files(__package__).joinpath("rates.json").read_text())[vectors]
-    return found
+    fitted: dict[str, Any] = json.loads(files(__package__).joinpath("rates.json").read_text())[vectors]
+    return fitted

@@ -12,7 +12,7 @@ from spqc.targets._tir.width import LANES
 
 from .._plan.neurons import UNROLLED
 from .context import Context
-from .vector import Expr, Registers, bind, broadcast, cast, constant, held, lane_numbers, lanes, select
+from .vector import Expr, Registers, bind, broadcast, cast, constant, lane_numbers, lanes, materialise, select
 
 
 @dataclass(frozen=True)
@@ -48,9 +48,9 @@ class Rows:
         else:
             where = context.constants.table(value, dtype, fill=2 ** (31 if dtype == "int32" else 62) - 1)
             base = bind(context.constant_index(where.offset, dtype) + channel * (rows * steps))
-        found = cls(context, dtype, base, rows, steps, 1 if shared else LANES, ())
+        unbound = cls(context, dtype, base, rows, steps, 1 if shared else LANES, ())
         few = range(rows * steps if rows * steps <= UNROLLED else 0)
-        return replace(found, bound=tuple(bind(found._at(i)) for i in few))
+        return replace(unbound, bound=tuple(bind(unbound._at(i)) for i in few))
 
     def _at(self, index: int) -> Expr:
         view = self.context.memory.view("constant", self.dtype)
@@ -64,26 +64,28 @@ class Rows:
 
     def reached(self, n: Expr, row: Expr) -> list[Expr]:
         """Return whether each lane reaches each threshold of its row, where thresholds are bound."""
-        found = []
+        conditions = []
         for k in range(self.steps):
             limit = self.bound[(self.rows - 1) * self.steps + k]
             for r in range(self.rows - 2, -1, -1):
                 limit = select(row == constant(r, "int32"), self.bound[r * self.steps + k], limit)
-            found.append(n >= held(limit, self.dtype))
-        return found
+            conditions.append(n >= materialise(limit, self.dtype))
+        return conditions
 
     def _search(self, n: Expr, row: Expr) -> Expr:
         """Find the count by bisection: thresholds of a row ascend, and each lane looks its own row up in memory."""
         view = self.context.memory.view("constant", self.dtype)
         first = row * constant(self.steps * self.width, "int32") + broadcast(self.base)
-        first = held(first if self.width == 1 else first + lane_numbers())
+        first = materialise(first if self.width == 1 else first + lane_numbers())
         passed = Registers("passed", 1)
         passed[0] = constant(0, "int32")
         for bit in reversed(range(self.steps.bit_length())):
-            probe = held(passed[0] + constant(1 << bit, "int32"))
+            probe = materialise(passed[0] + constant(1 << bit, "int32"))
             last = constant(self.steps, "int32")
-            known = held(select(probe < last, probe, last))
-            limit = held(view[first + (known - constant(1, "int32")) * constant(self.width, "int32")], self.dtype)
+            known = materialise(select(probe < last, probe, last))
+            limit = materialise(
+                view[first + (known - constant(1, "int32")) * constant(self.width, "int32")], self.dtype
+            )
             reached = tirx.And(n >= limit, probe <= last)
             passed[0] = select(reached, probe, passed[0])
         return passed[0]
@@ -94,39 +96,41 @@ def advance_automaton(
 ) -> Fired:
     """Return spikes and next state indices (a code less the smallest code)."""
     row = state if op.identities == 1 else state * constant(op.identities, "int32")
-    row = row if identity is None else held(row + identity)
+    row = row if identity is None else materialise(row + identity)
     if op.carry:
-        n, row = held(n + cast(chosen(state, op.carry), rows.dtype), rows.dtype), constant(0, "int32")
+        n, row = materialise(n + cast(chosen(state, op.carry), rows.dtype), rows.dtype), constant(0, "int32")
     if gate is None and rows.bound:  # straight from comparisons, whose outcome nobody else asks for
         reached = rows.reached(n, row)
         spikes = last_reached(reached, [int(k >= op.fires) for k in range(len(op.following))])
-        return Fired(held(spikes), (held(last_reached(reached, [code - op.low for code in op.following])),))
-    outcome = held(rows.count(n, row))
+        return Fired(
+            materialise(spikes), (materialise(last_reached(reached, [code - op.low for code in op.following])),)
+        )
+    outcome = materialise(rows.count(n, row))
     if gate is not None:
         resting = chosen(state, op.rest)
-        outcome = held(select(gate > constant(0, "int32"), outcome, resting))
+        outcome = materialise(select(gate > constant(0, "int32"), outcome, resting))
     spikes = select(outcome >= constant(op.fires, "int32"), constant(1, "int32"), constant(0, "int32"))
-    return Fired(held(spikes), (held(chosen(outcome, tuple(code - op.low for code in op.following))),))
+    return Fired(materialise(spikes), (materialise(chosen(outcome, tuple(code - op.low for code in op.following))),))
 
 
 def last_reached(reached: Sequence[Expr], values: Sequence[int]) -> Expr:
     """Return values[k] where k conditions hold: each holds only where the one before does."""
-    found = constant(values[0], "int32")
+    value_so_far = constant(values[0], "int32")
     for condition, before, value in zip(reached, values[:-1], values[1:], strict=True):
         if value != before:
-            found = select(condition, constant(value, "int32"), found)
-    return found
+            value_so_far = select(condition, constant(value, "int32"), value_so_far)
+    return value_so_far
 
 
 def chosen(index: Expr, table: tuple[int, ...]) -> Expr:
     """Return table[index]: one multiplication and addition a run of equal steps, chosen by where the runs begin."""
-    found = None
+    value = None
     for first, slope in _runs(table):
         offset = table[first] - slope * first
         line = index if slope == 1 else index * constant(slope, "int32") if slope else constant(0, "int32")
         line = line + constant(offset, "int32") if offset else line
-        found = line if found is None else select(index >= constant(first, "int32"), line, found)
-    return found
+        value = line if value is None else select(index >= constant(first, "int32"), line, value)
+    return value
 
 
 def _runs(table: tuple[int, ...]) -> list[tuple[int, int]]:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from spqc.ir.ops import Neuron
 
 from .automaton import Fired
-from .vector import Expr, cast, constant, held, select
+from .vector import Expr, cast, constant, materialise, select
 
 
 def advance_neuron(op: Neuron, x: Expr, state: Expr) -> Fired:
@@ -16,9 +16,9 @@ def advance_neuron(op: Neuron, x: Expr, state: Expr) -> Fired:
     scale = op.type_of(0).scale
     shift = op.levels.index(0.0) + op.low  # state index -> level index
     carried = [round(op.leak * level / scale) for level in op.levels[shift:]]
-    u = held(_table64(state, carried) + _scaled(op, x), "int64")
+    u = materialise(_table64(state, carried) + _scaled(op, x), "int64")
     if op.order == "quantise_first":
-        u = held(_table64(held(_level(op, u)), [round(level / scale) for level in op.levels]), "int64")
+        u = materialise(_table64(materialise(_level(op, u)), [round(level / scale) for level in op.levels]), "int64")
     threshold = constant(round(op.threshold / scale), "int64")
     fires = u >= threshold if op.fire == "ge" else u > threshold
     zero, one = constant(0, "int32"), constant(1, "int32")
@@ -26,16 +26,16 @@ def advance_neuron(op: Neuron, x: Expr, state: Expr) -> Fired:
     spikes = select(fires, one, zero)
     if op.silence in ("spikes", "sticky"):
         spikes = select(negative, zero, spikes)
-    spikes = held(spikes)
+    spikes = materialise(spikes)
     reset = u - threshold if op.reset == "soft" else constant(0, "int64")
     after = select(cast(spikes, "int64") > constant(0, "int64"), reset, u)
-    following = held(_level(op, held(after, "int64")))
+    following = materialise(_level(op, materialise(after, "int64")))
     if op.silence == "state":
         floor = constant(op.levels.index(0.0), "int32")
         following = select(following > floor, following, floor) - constant(shift, "int32")
     if op.silence == "sticky":
         following = select(negative, state, following)
-    return Fired(spikes, (held(following),))
+    return Fired(spikes, (materialise(following),))
 
 
 def _scaled(op: Neuron, x: Expr) -> Expr:
@@ -57,7 +57,7 @@ def _level(op: Neuron, u: Expr) -> Expr:
 
 
 def _table64(index: Expr, table: Sequence[int]) -> Expr:
-    found = constant(table[-1], "int64")
+    value = constant(table[-1], "int64")
     for i in range(len(table) - 2, -1, -1):
-        found = select(cast(index, "int64") == constant(i, "int64"), constant(table[i], "int64"), found)
-    return found
+        value = select(cast(index, "int64") == constant(i, "int64"), constant(table[i], "int64"), value)
+    return value

@@ -6,7 +6,7 @@ from spqc.ir import Type
 from spqc.ir.ops import CurrentNeuron, Integrate
 
 from .automaton import Fired
-from .vector import Expr, cast, constant, held, select
+from .vector import Expr, cast, constant, materialise, select
 
 
 def advance_integrate(op: Integrate, n: Expr, membrane: Expr) -> Fired:
@@ -18,12 +18,12 @@ def advance_integrate(op: Integrate, n: Expr, membrane: Expr) -> Fired:
     u = lanes.fitted(kept + lanes.shifted(cast(n, kind), op.shift, op.rounding), numbers.bits, op.overflow)
     threshold = constant(op.threshold, kind)
     fires = u > threshold if op.fire == "gt" else u >= threshold
-    spikes = held(select(fires, constant(1, "int32"), constant(0, "int32")))
+    spikes = materialise(select(fires, constant(1, "int32"), constant(0, "int32")))
     if op.reset == "soft":
         after = lanes.fitted(u - cast(spikes, kind) * threshold, numbers.bits, op.overflow)
     else:
         after = select(spikes > constant(0, "int32"), constant(0, kind), u) if op.reset == "hard" else u
-    return Fired(spikes, (held(cast(after, "int32")),))
+    return Fired(spikes, (materialise(cast(after, "int32")),))
 
 
 def advance_current(op: CurrentNeuron, n: Expr, states: tuple[Expr, ...], bias: Expr | None) -> Fired:
@@ -32,16 +32,16 @@ def advance_current(op: CurrentNeuron, n: Expr, states: tuple[Expr, ...], bias: 
     lanes = Lanes(kind)
     current, voltage = (cast(state, kind) for state in states)
     kept = lanes.shifted(current * constant(op.current_leak, kind), -op.leak_shift, "zero")
-    u = held(kept + lanes.shifted(cast(n, kind), op.shift, "zero"), kind)
+    u = materialise(kept + lanes.shifted(cast(n, kind), op.shift, "zero"), kind)
     # the wrap leaves u in (-2^(bits-1), 2^(bits-1)]
-    u = held(constant(0, kind) - lanes.fitted(constant(0, kind) - u, op.bits, "wrap"), kind)
+    u = materialise(constant(0, kind) - lanes.fitted(constant(0, kind) - u, op.bits, "wrap"), kind)
     v = lanes.shifted(voltage * constant(op.leak, kind), -op.leak_shift, "zero") + u
-    v = held(v if bias is None else v + cast(bias, kind), kind)
+    v = materialise(v if bias is None else v + cast(bias, kind), kind)
     v = lanes.clipped(v, 1 - op.numbers.greatest, op.numbers.greatest - 1)
     fires = v > constant(op.threshold, kind)
-    spikes = held(select(fires, constant(1, "int32"), constant(0, "int32")))
+    spikes = materialise(select(fires, constant(1, "int32"), constant(0, "int32")))
     after = select(spikes > constant(0, "int32"), constant(0, kind), v)
-    return Fired(spikes, (held(cast(u, "int32")), held(cast(after, "int32"))))
+    return Fired(spikes, (materialise(cast(u, "int32")), materialise(cast(after, "int32"))))
 
 
 def width(leak: int, bits: int, n: Type, shift: int) -> str:
@@ -65,7 +65,7 @@ class Lanes:
         if rounding == "nearest":
             return (x + constant(1 << (-places - 1), self.kind)) >> down
         if rounding == "zero":
-            x = held(x, self.kind)
+            x = materialise(x, self.kind)
             sign = x >> constant(int(self.kind.removeprefix("int")) - 1, self.kind)
             return (x + (sign & constant((1 << -places) - 1, self.kind))) >> down
         return x >> down
@@ -73,12 +73,12 @@ class Lanes:
     def fitted(self, x: Expr, bits: int, overflow: str) -> Expr:
         half = 1 << (bits - 1)
         if overflow == "saturate":
-            return self.clipped(held(x, self.kind), -half, half - 1)
+            return self.clipped(materialise(x, self.kind), -half, half - 1)
         wrapped = (x + constant(half, self.kind)) & constant(2 * half - 1, self.kind)
-        return held(wrapped - constant(half, self.kind), self.kind)
+        return materialise(wrapped - constant(half, self.kind), self.kind)
 
     def clipped(self, x: Expr, low: int, high: int) -> Expr:
-        """Return a held vector with its lanes in [low, high]."""
+        """Return a vector with its lanes in [low, high]."""
         least, most = constant(low, self.kind), constant(high, self.kind)
-        above = held(select(x > least, x, least), self.kind)
-        return held(select(above < most, above, most), self.kind)
+        above = materialise(select(x > least, x, least), self.kind)
+        return materialise(select(above < most, above, most), self.kind)

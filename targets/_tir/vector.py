@@ -73,7 +73,7 @@ class Registers:
         T.buffer_store(self.buffers[index], value, [lanes(i32(0))])
 
 
-def held(value: Expr, dtype: str = "int32") -> Expr:
+def materialise(value: Expr, dtype: str = "int32") -> Expr:
     """Evaluate a vector once: TVM's simplifier copies a pure `bind` into every use, without end; a load it keeps."""
     register = Registers("held", 1, dtype)
     register[0] = value
@@ -107,10 +107,10 @@ def loop(extent: int) -> Iterator[Expr]:
 
 def all_of(conditions: Sequence[Expr]) -> Expr | None:
     """Return the conjunction of conditions, None for none."""
-    found: Expr | None = None
+    joined: Expr | None = None
     for condition in conditions:
-        found = condition if found is None else tirx.And(found, condition)
-    return found
+        joined = condition if joined is None else tirx.And(joined, condition)
+    return joined
 
 
 def function(name: str, body: Any) -> tvm.tirx.PrimFunc:

@@ -48,7 +48,7 @@ class Llvm(Target):
         return {"run": _LOWER.format(mode="fused"), "step": _LOWER.format(mode="stepped")}
 
     def check(self, graph: Graph) -> list[str]:
-        from .support import unsupported
+        from .lowering import unsupported
 
         return unsupported(graph)
 

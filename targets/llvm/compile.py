@@ -73,7 +73,7 @@ def build(graph: Graph, programs: Mapping[str, Program], options: Options, advic
     behind = source(machine) + seal_of(settings, graph, memory).source
     functions = {name: e.function for name, e in emitted.items()}
     library = signed(shared_library(functions, target, behind))
-    kernels = {name: [choice.report() for choice in found.values()] for name, found in choices.items()}
+    kernels = {name: [choice.report() for choice in chosen.values()] for name, chosen in choices.items()}
     report: dict[str, Any] = {"kernels": kernels}
     if advice.findings:
         tuned = [c.measured for c in choices["run"].values()]

@@ -11,19 +11,14 @@ from tvm.tirx.script import builder as T
 from spqc.foundation.errors import InternalError
 from spqc.ir import Value
 from spqc.ir.layout import Layout
-from spqc.ir.ops import Attention, MaxPool, SumPool
-from spqc.ir.program import Kernel, Program
+from spqc.ir.program import Program
 from spqc.targets._plan.machine import Machine
 
 from .._plan.constants import Constants
 from .._plan.geometry import (
     StateSlot,
     TraceSlot,
-    is_count,
-    is_pool,
-    is_reshape,
     is_view,
-    is_wide,
     region,
     state_slots,
     trace_slots,
@@ -33,13 +28,8 @@ from .._tir.context import Context
 from .._tir.memory import Memory, input_index
 from .._tir.vector import Expr, function
 from .._tir.width import ALIGNMENT, LANES
-from .kernels.dense.kernel import Dense
 from .kernels.dense.stage import import_input
-from .kernels.whole.attention import emit_attention
-from .kernels.whole.count import emit_count, emit_wide
-from .kernels.whole.pool import emit_pool
-from .kernels.whole.reshape import emit_reshape
-from .strategies import strategies
+from .lowering import emit_kernel
 
 
 @dataclass(frozen=True)
@@ -69,30 +59,11 @@ def emit(name: str, program: Program, machine: Machine, constants: Constants, ch
             _import_inputs(context)
             for kernel in program.kernels:
                 if not is_view(kernel):
-                    _emit_kernel(context, kernel, choices.get(kernel.name))
+                    emit_kernel(context, region(program, kernel), choices.get(kernel.name))
         shared["arena"] = context.scratch + context.scratch_peak
 
     made = function(name, body)
     return Emitted(made, -(-shared["arena"] // 64) * 64 + 64, traces, states)
-
-
-def _emit_kernel(context: Context, kernel: Kernel, choice: Choice | None) -> None:
-    found = region(context.program, kernel)
-    first = found.kernel.ops[0]
-    if is_pool(found.kernel) and isinstance(first, SumPool | MaxPool):
-        emit_pool(context, first)
-    elif is_count(found.kernel):
-        emit_count(context, found)
-    elif is_reshape(found.kernel):
-        emit_reshape(context, first)
-    elif is_wide(found.kernel):
-        emit_wide(context, found)
-    elif isinstance(first, Attention):
-        emit_attention(context, first)
-    elif choice is not None:
-        strategies()[choice.strategy].emit(context, found, choice.settings)
-    else:
-        Dense(context, found).emit()  # element by element, on a value in memory
 
 
 def _import_inputs(context: Context) -> None:

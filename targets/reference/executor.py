@@ -52,11 +52,11 @@ class ReferenceStream(Stream):
             wanted = ", ".join(map(str, (self.samples, *value.type.shape)))
             raise InputError(f"a frame of shape {list(frame.shape)} cannot be read", hint=f"give [{wanted}]")
         with self._lock.now:
-            found = {**self._constants, **self.states(), value.name: frame.astype(value.type.dtype)}
-            run_ops(self._graph.ops, found)
+            values = {**self._constants, **self.states(), value.name: frame.astype(value.type.dtype)}
+            run_ops(self._graph.ops, values)
             pairs = zip(self._graph.states, self._graph.nexts, strict=True)
-            self.restore({state.name: found[following.name] for state, following in pairs})
-        return found[self._graph.outputs[0].name]
+            self.restore({state.name: values[following.name] for state, following in pairs})
+        return values[self._graph.outputs[0].name]
 
     def states(self) -> dict[str, Array]:
         return {v.name: unpack(self._packed[v.name], self._batched(v.type)) for v in self._graph.states}

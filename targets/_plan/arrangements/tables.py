@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from spqc.ir.ops import Automaton
 
-from ..constant_input_spikes import find_trains
+from ..constant_input_spikes import find_spikes
 from ..digits import DigitSplit, code_tables, codes_of, in_order
 from ..threshold_tables import Entries, threshold_vectors
 from .base import SIZES, Arrangement, Integers, Laid, pad, whole
@@ -66,7 +66,7 @@ class PermutedThresholds(Arrangement):
     entries: tuple[int, ...]
     carry: tuple[int, ...]
     closed: tuple[int, ...]
-    form: ClassVar[str] = "limits"
+    form: ClassVar[str] = "permuted_thresholds"
 
     @property
     def count(self) -> int:
@@ -94,7 +94,7 @@ class ConstantInputSpikes(Arrangement):
     entries: tuple[int, ...]
     fires: int
     carry: tuple[int, ...]
-    form: ClassVar[str] = "trains"
+    form: ClassVar[str] = "constant_input_spikes"
 
     @property
     def count(self) -> int:
@@ -102,7 +102,7 @@ class ConstantInputSpikes(Arrangement):
 
     def layout(self, array: Integers) -> Laid:
         op = Automaton((), (), "", following=self.entries, fires=self.fires, carry=self.carry)
-        return find_trains(op, array, self.channels, self.steps).vectors(self.lanes)
+        return find_spikes(op, array, self.channels, self.steps).vectors(self.lanes)
 
 
 @dataclass(frozen=True)
@@ -150,7 +150,7 @@ class CodeTables(Arrangement):
     alphabet: tuple[int, ...]
     split: int
     inputs: int
-    form: ClassVar[str] = "pieces"
+    form: ClassVar[str] = "code_tables"
 
     @property
     def count(self) -> int:

@@ -28,12 +28,12 @@ def logits_of(settings: Mapping[str, Any], call: Call, steps: int) -> Array:
 
 def observation_of(settings: Mapping[str, Any], call: Call) -> Observation:
     """Return a copy of everything that a traced call of `run` saw."""
-    found, samples, steps = settings["functions"]["run"], call.samples, int(settings["steps"])
-    raw = call.memory["trace"][: samples * int(found["trace_bytes"])].reshape(samples, -1)
+    function, samples, steps = settings["functions"]["run"], call.samples, int(settings["steps"])
+    raw = call.memory["trace"][: samples * int(function["trace_bytes"])].reshape(samples, -1)
     spikes: dict[str, Array] = {}
     gates: dict[str, Array] = {}
     states: dict[str, list[Array]] = {}
-    for slot in found["traces"]:
+    for slot in function["traces"]:
         layer = slot["origin"].split(" ")[0] or slot["name"]
         array = _slot_array(raw, slot, steps)
         if slot["kind"] == "gate":
@@ -60,8 +60,8 @@ def _slot_array(raw: npt.NDArray[np.uint8], slot: Mapping[str, Any], steps: int)
     size = kept * pixels * width * slot["bits"] // 8
     part = np.ascontiguousarray(raw[:, slot["offset"] : slot["offset"] + size])
     every = part.view(np.uint8 if slot["bits"] == 8 else np.int32).reshape(raw.shape[0], kept, pixels, width)
-    found = every[..., :channels].transpose(0, 1, 3, 2).astype(np.int64)
-    array = found.reshape(raw.shape[0], kept, *slot["shape"])
+    elements = every[..., :channels].transpose(0, 1, 3, 2).astype(np.int64)
+    array = elements.reshape(raw.shape[0], kept, *slot["shape"])
     return np.repeat(array, steps, axis=1) if kept != steps else array
 
 

@@ -108,7 +108,7 @@ class Workspace:
         arenas = self._arenas_of(name, len(sizes))
         regions = [{**self._memory(name, n, traced), "arena": arena} for n, arena in zip(sizes, arenas, strict=True)]
         calls = [
-            Call(size, traced, {region: held.bytes for region, held in each.items()})
+            Call(size, traced, {region: memory.bytes for region, memory in each.items()})
             for size, each in zip(sizes, regions, strict=True)
         ]
         return Stage(name, self._native.calls(name, calls), regions)
@@ -125,12 +125,12 @@ class Workspace:
 
     def _memory(self, name: str, samples: int, traced: bool) -> dict[str, Region]:
         """Return the regions of one call: under guard just what it may touch, else with room behind."""
-        found = self._settings["functions"][name]
+        function = self._settings["functions"][name]
         room = 64 if self._allocate is plain else 0
         sizes = {
             "input": self._elements[name],
-            "result": 4 * int(found["result_elements"]),
-            "trace": int(found["trace_bytes"]) if traced else 0,
+            "result": 4 * int(function["result_elements"]),
+            "trace": int(function["trace_bytes"]) if traced else 0,
             "state": int(self._settings["state_bytes"]) if name == "step" else 0,
         }
         regions = {region: self._allocate(samples * size + room or 64) for region, size in sizes.items()}
@@ -138,9 +138,11 @@ class Workspace:
 
     def _most(self, name: str, traced: bool) -> int:
         """Return how many samples one call takes: no region grows beyond what kernels can index."""
-        found = self._settings["functions"][name]
-        trace = int(found["trace_bytes"]) if traced else 0
-        widest = max(self._elements[name], 4 * int(found["result_elements"]), trace, int(self._settings["state_bytes"]))
+        function = self._settings["functions"][name]
+        trace = int(function["trace_bytes"]) if traced else 0
+        widest = max(
+            self._elements[name], 4 * int(function["result_elements"]), trace, int(self._settings["state_bytes"])
+        )
         return max(1, _STAGE_BYTES // widest)
 
 

@@ -129,6 +129,6 @@ def _inside(what: str, slot: Mapping[str, Any], size: int) -> None:
         raise ArtifactError(f"'{slot['name']}' of the settings' {what} lies outside its {size} bytes", hint=_AGAIN)
 
 
-def _same(what: str, found: object, wanted: object) -> None:
-    if found != wanted:
-        raise ArtifactError(f"the settings' {what} is {found}, the graph's {wanted}", hint=_AGAIN)
+def _same(what: str, given: object, wanted: object) -> None:
+    if given != wanted:
+        raise ArtifactError(f"the settings' {what} is {given}, the graph's {wanted}", hint=_AGAIN)

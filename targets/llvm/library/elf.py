@@ -52,18 +52,18 @@ class Library:
     def loaded(self) -> list[Extent]:
         """What the loader maps of the file."""
         _, _, _, _, _, first, _, _, _, size, count, *_ = self._header
-        found = []
+        extents = []
         for kind, _, offset, address, _, length, _, _ in self._table(_SEGMENT, first, size, count):
             self._inside(offset, length)
             if kind == _LOADED:
-                found.append(Extent(address, offset, length))
-        return found
+                extents.append(Extent(address, offset, length))
+        return extents
 
     @cached_property
     def exports(self) -> dict[str, Extent]:
         """The functions and constants that the library offers, by name."""
         sections = self._sections()
-        found: dict[str, Extent] = {}
+        exports: dict[str, Extent] = {}
         for _, kind, _, _, offset, size, link, _, _, _ in sections:
             if kind != _DYNAMIC_SYMBOLS or link >= len(sections):
                 continue
@@ -72,8 +72,8 @@ class Library:
             for name, _, _, section, address, length in _SYMBOL.iter_unpack(self._whole(offset, size, _SYMBOL.size)):
                 if section:  # else it is needed from another library
                     end = text.find(b"\0", name)
-                    found[text[name:end].decode("ascii", "replace")] = self._placed(address, length)
-        return found
+                    exports[text[name:end].decode("ascii", "replace")] = self._placed(address, length)
+        return exports
 
     def bytes_of(self, name: str) -> bytes:
         """Return what an exported constant holds."""

@@ -41,8 +41,8 @@ class NativeTuner(Tuner):
 
     @cached_property
     def sites(self) -> dict[str, Site]:
-        found = (site(self.program, k, self.machine, self.constants, self.advice) for k in self.program.kernels)
-        return {key_of(s): s for s in reversed([s for s in found if s is not None])}
+        sites = (site(self.program, k, self.machine, self.constants, self.advice) for k in self.program.kernels)
+        return {key_of(s): s for s in reversed([s for s in sites if s is not None])}
 
     def jobs(self) -> Sequence[Job]:
         return [self._job(key, one) for key, one in reversed(self.sites.items())]

@@ -35,7 +35,7 @@ class Bits(Dense):
 
     def stage_input(self) -> None:
         """Emit the packing of the inputs: [step][plane][word]."""
-        self.dtype = self.tail.dtype = "int32"
+        self.dtype = self.epilogue.dtype = "int32"
         self.words_a_plane = words_of(self.head.input)
         size = 4 * self.steps * self.planes * self.words_a_plane
         self.packed_at = self.context.reserve(size + 2 * WORD * 4) // 4  # the last word may read behind its input

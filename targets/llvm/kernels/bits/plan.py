@@ -35,14 +35,14 @@ def bits_blocks(output: Map, steps: int, thresholds: int) -> list[Block]:
     ]
 
 
-def ternary_shift(g: WeightedSum, constants: Constants) -> int | None:
+def ternary_shift(conv: WeightedSum, constants: Constants) -> int | None:
     """Return k where every weight is 0, 2^k or -2^k; None elsewhere."""
-    found: int | None = constants.cached(("ternary shift", g.weight.name), lambda: _shift(g, constants))
-    return found
+    shift: int | None = constants.cached(("ternary shift", conv.weight.name), lambda: _shift(conv, constants))
+    return shift
 
 
-def _shift(g: WeightedSum, constants: Constants) -> int | None:
-    magnitude = abs(constants.graph.data[g.weight.name])
+def _shift(conv: WeightedSum, constants: Constants) -> int | None:
+    magnitude = abs(constants.graph.data[conv.weight.name])
     top = int(magnitude.max(initial=1))
     same = bool(((magnitude == 0) | (magnitude == top)).all())
     return top.bit_length() - 1 if same and top & (top - 1) == 0 else None

@@ -34,17 +34,17 @@ class BitSum(KernelStrategy):
     }
 
     def refuses(self, site: Site) -> str:
-        g = site.sum
+        conv = site.sum
         if not site.machine.features >= _FEATURES:
             return "the CPU has no popcount of 512 bits"
         unfit = refused(site)
         if unfit:
             return unfit
-        if not _whole(g):
+        if not _whole(conv):
             return "its kernel is not the whole map, without groups"
-        if g.bits > 32:
+        if conv.bits > 32:
             return "its sums are wider than 32 bits"
-        return "" if ternary_shift(g, site.constants) is not None else "its weights are not ternary"
+        return "" if ternary_shift(conv, site.constants) is not None else "its weights are not ternary"
 
     def space(self, site: Site) -> Iterator[Settings]:
         own = self._block(site, {})
@@ -56,9 +56,9 @@ class BitSum(KernelStrategy):
     def features(self, site: Site, settings: Settings) -> Mapping[str, float]:
         """`pairs`: words times vectors of outputs, added and subtracted; `loads`: words of both planes of weights,
         times vectors of outputs; `neuron`: comparisons of vectors; `staged`: words of inputs packed."""
-        g, block = site.sum, self._block(site, settings)
-        tiles = g.output.padded // LANES
-        words = words_of(g.input) * _planes(g)
+        conv, block = site.sum, self._block(site, settings)
+        tiles = conv.output.padded // LANES
+        words = words_of(conv.input) * _planes(conv)
         return {
             "pairs": float(tiles * words * site.steps),
             "loads": float(tiles * words * (site.steps // block.steps)),
@@ -70,31 +70,31 @@ class BitSum(KernelStrategy):
     def emit(self, context: Context, region: Region, settings: Settings) -> None:
         from .kernel import Bits
 
-        g = region.sum
-        shift = ternary_shift(g, context.constants) if g is not None else None
-        if g is None or shift is None:
+        conv = region.sum
+        shift = ternary_shift(conv, context.constants) if conv is not None else None
+        if conv is None or shift is None:
             raise TypeError("a strategy that refuses is not asked")
-        block = _block_of(region, g, context.steps, settings)
-        Bits(context, region, block, planes=_planes(g), shift=shift).emit()
+        block = _block_of(region, conv, context.steps, settings)
+        Bits(context, region, block, planes=_planes(conv), shift=shift).emit()
 
     def _block(self, site: Site, settings: Settings) -> Block:
         return _block_of(site.region, site.sum, site.steps, settings)
 
 
-def _block_of(region: Region, g: WeightedSum, steps: int, settings: Settings) -> Block:
+def _block_of(region: Region, conv: WeightedSum, steps: int, settings: Settings) -> Block:
     if settings:
         return Block(settings["tiles"], 1, settings["steps"])
-    return choose_bits_block(g.output, steps, thresholds(region))
+    return choose_bits_block(conv.output, steps, thresholds(region))
 
 
-def _planes(g: WeightedSum) -> int:
-    return max(1, g.source.type.range[1].bit_length())
+def _planes(conv: WeightedSum) -> int:
+    return max(1, conv.source.type.range[1].bit_length())
 
 
-def _whole(g: WeightedSum) -> bool:
+def _whole(conv: WeightedSum) -> bool:
     """Return whether a sum has the geometry of a linear layer."""
-    covers = g.kernel == (g.input.rows, g.input.width) and g.output.pixels == 1
-    return covers and g.groups == 1 and g.layers is None and not any(g.margins)
+    covers = conv.kernel == (conv.input.rows, conv.input.width) and conv.output.pixels == 1
+    return covers and conv.groups == 1 and conv.layers is None and not any(conv.margins)
 
 
 STRATEGY = BitSum

@@ -17,7 +17,7 @@ from spqc.targets._plan.geometry import Map, Region, map_of
 from spqc.targets._plan.neurons import thresholds
 from spqc.targets._tir.automaton import Fired
 from spqc.targets._tir.context import Context
-from spqc.targets._tir.epilogue import Spot, Tail
+from spqc.targets._tir.epilogue import Epilogue, VectorPosition
 from spqc.targets._tir.memory import Place
 from spqc.targets._tir.states import load_state, store_state
 from spqc.targets._tir.vector import (
@@ -38,7 +38,7 @@ from spqc.targets._tir.width import LANES
 
 from .accumulate import Accumulation
 from .blocks import Block, choose_block, room
-from .constant_input_spikes import Sums, Train
+from .constant_input_spikes import ConstantInputNeurons, Sums
 from .product import Product, choose
 from .stage import Staged, stage
 
@@ -53,26 +53,26 @@ class Dense:
     product: Product | None = None
 
     def emit(self) -> None:
-        g = self.region.sum
-        self.once = g is not None and g.constant
-        if g is not None:
-            self.product = choose(g, self.context.machine, self.context.constants)
+        conv = self.region.sum
+        self.once = conv is not None and conv.constant
+        if conv is not None:
+            self.product = choose(conv, self.context.machine, self.context.constants)
         self.dtype = self.product.dtype if self.product is not None else self._source_dtype()
-        self.output = g.output if g is not None else map_of(self.region.tail[0].outputs[0], LANES)
+        self.output = conv.output if conv is not None else map_of(self.region.epilogue[0].outputs[0], LANES)
         self.steps = self.context.steps_of(self.region.last.out)
         steps = 1 if self.once else self.steps
         space = room(self.context.machine, self.product)
         self.block = self.wanted or choose_block(self.output, steps, thresholds(self.region), space)
-        self.tail = Tail(self.context, self.region.tail, self.dtype)
+        self.epilogue = Epilogue(self.context, self.region.epilogue, self.dtype)
         self.target = self._target()
-        self.train = Train.of(self.context, self.region)
+        self.constant_input = ConstantInputNeurons.of(self.context, self.region)
         self.staged = self.stage_input()
         if self.region.pool is not None and self.target is not None:
             self.target.clear()
         self.loops()
 
     def _source_dtype(self) -> str:
-        return "int64" if self.context.place_of(self.region.tail[0].inputs[0]).dtype == "int64" else "int32"
+        return "int64" if self.context.place_of(self.region.epilogue[0].inputs[0]).dtype == "int64" else "int32"
 
     def _target(self) -> Place | None:
         """Return where the region's result goes; None where nobody reads it."""
@@ -80,12 +80,12 @@ class Dense:
         return self.context.place_of(self.region.result) if known else None
 
     def stage_input(self) -> Staged | None:
-        g = self.region.sum
-        if g is None or self.product is None:
+        conv = self.region.sum
+        if conv is None or self.product is None:
             return None
-        blocks = -(-g.output.width // self.block.pixels)
-        columns = (blocks * self.block.pixels - 1) * g.stride[1] + g.kernel[1]
-        return stage(self.context, g, columns, self.product.group)
+        blocks = -(-conv.output.width // self.block.pixels)
+        columns = (blocks * self.block.pixels - 1) * conv.stride[1] + conv.kernel[1]
+        return stage(self.context, conv, columns, self.product.group)
 
     def loops(self) -> None:
         # rows of one pooled row stay with one thread
@@ -109,31 +109,33 @@ class Dense:
             first = bind(window * b.steps)
             sums = self.sums(tile, y, x, first)
             steps: range = range(self.steps if self.once else b.steps)
-            if self.train is None:
+            if self.constant_input is None:
                 self._step_by_step(sums, steps, tile, y, x, first)
             else:
-                self._at_once(self.train, sums, steps, tile, y, x)
+                self._at_once(self.constant_input, sums, steps, tile, y, x)
         self._after(tile, y, x)
 
     def _step_by_step(self, sums: Sums | None, steps: range, tile: Expr, y: Expr, x: Expr, first: Expr) -> None:
         b = self.block
         for o in range(b.tiles):
             channel = bind((tile * b.tiles + o) * LANES)
-            self.tail.prepare(channel)
+            self.epilogue.prepare(channel)
             for p in range(b.pixels):
                 with when(self._inside(x, p)):
                     for t in steps:
                         self._finish(sums, o, p, t, first, y, x, channel)
 
-    def _at_once(self, train: Train, sums: Sums | None, steps: range, tile: Expr, y: Expr, x: Expr) -> None:
+    def _at_once(
+        self, neurons: ConstantInputNeurons, sums: Sums | None, steps: range, tile: Expr, y: Expr, x: Expr
+    ) -> None:
         """Emit the spikes of all steps from each sum; a trace wants the states between them too."""
         if sums is None or self.words is None:
-            raise TypeError("a train is of sums, and packed")
+            raise TypeError("spikes of a constant input come from sums, and are packed")
         with T.If(self.context.memory.traced != i32(0)):
             with T.Then():
                 self._step_by_step(sums, steps, tile, y, x, i32(0))
             with T.Else():
-                train.run(self.block, sums, self.words, tile, lambda p: self._inside(x, p))
+                neurons.run(self.block, sums, self.words, tile, lambda p: self._inside(x, p))
 
     @property
     def _packs(self) -> bool:
@@ -171,8 +173,8 @@ class Dense:
 
     def sums(self, tile: Expr, y: Expr, x: Expr, first: Expr) -> Sums | None:
         """Emit the multiply-accumulate loops of one block and return its accumulators [tile][pixel][step]."""
-        g, product, staged = self.region.sum, self.product, self.staged
-        if g is None or product is None or staged is None:
+        conv, product, staged = self.region.sum, self.product, self.staged
+        if conv is None or product is None or staged is None:
             return None
         b = self.block
         sums = Registers("sums", b.accumulators, product.dtype)
@@ -188,9 +190,9 @@ class Dense:
 
     def _accumulate(self, sums: Registers, part: int, tile: Expr, y: Expr, x: Expr, first: Expr) -> None:
         """Emit the loops over the kernel and the input channels that add one part of the weights into the sums."""
-        g, product, staged = self.region.sum, self.product, self.staged
-        if g is not None and product is not None and staged is not None:
-            Accumulation(self.context, g, product, staged, self.block, part).emit(sums, tile, y, x, first)
+        conv, product, staged = self.region.sum, self.product, self.staged
+        if conv is not None and product is not None and staged is not None:
+            Accumulation(self.context, conv, product, staged, self.block, part).emit(sums, tile, y, x, first)
 
     def _open(self, tile: Expr, first: Expr) -> Expr | None:
         """Return the condition that a gate lets any channel of the tile through in this window; None without a skip."""
@@ -198,12 +200,12 @@ class Dense:
         if not self.region.kernel.skip or not isinstance(neuron, Automaton):
             return None
         gate = self.context.place_of(neuron.inputs[neuron.operand("gate") or 0])
-        found = None
+        opened = None
         for o in range(self.block.tiles):
             for t in range(self.block.steps):
                 one = gate.load(first + t, i32(0), (tile * self.block.tiles + o) * LANES)
-                found = one if found is None else found | one
-        return or_lanes(found, "int32") != i32(0)
+                opened = one if opened is None else opened | one
+        return or_lanes(opened, "int32") != i32(0)
 
     def _finish(self, sums: Sums | None, o: int, p: int, t: int, first: Expr, y: Expr, x: Expr, channel: Expr) -> None:
         """Emit what follows one sum: the neuron's step and where its result goes."""
@@ -214,8 +216,10 @@ class Dense:
         if sums is not None:
             n = bind(sums[place if self.once else place * b.steps + t])
         else:
-            n = bind(self.context.place_of(self.region.tail[0].inputs[0]).load(step, pixel, channel, self.dtype))
-        fired = self.tail.run(n, Spot(step, pixel, channel), tuple(bind(state[place]) for state in self.states))
+            n = bind(self.context.place_of(self.region.epilogue[0].inputs[0]).load(step, pixel, channel, self.dtype))
+        fired = self.epilogue.run(
+            n, VectorPosition(step, pixel, channel), tuple(bind(state[place]) for state in self.states)
+        )
         for register, following in zip(self.states, fired.states, strict=True):
             register[place] = following
         self._trace(fired, step, pixel, channel)

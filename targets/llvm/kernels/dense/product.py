@@ -40,21 +40,21 @@ class Dot:
     weight_dtype = "int8"
 
     @staticmethod
-    def serves(g: WeightedSum, machine: Machine, constants: Constants) -> bool:
-        narrow = constants.weight_dtype(g.weight) == "int8" or constants.has_two_bytes(g.weight)
-        return g.bits <= 32 and narrow and any(machine.features >= f for f in (_DOT_FEATURES, _HALF_FEATURES))
+    def serves(conv: WeightedSum, machine: Machine, constants: Constants) -> bool:
+        narrow = constants.weight_dtype(conv.weight) == "int8" or constants.has_two_bytes(conv.weight)
+        return conv.bits <= 32 and narrow and any(machine.features >= f for f in (_DOT_FEATURES, _HALF_FEATURES))
 
-    def arrange(self, constants: Constants, g: WeightedSum, lanes_: int, channels: int, part: int) -> Placed[Weight]:
+    def arrange(self, constants: Constants, conv: WeightedSum, lanes_: int, channels: int, part: int) -> Placed[Weight]:
         return constants.weight(
-            g, "int8", inputs_per_word=4, lanes=lanes_, channels=channels, byte=part, bytes_per_weight=self.parts
+            conv, "int8", inputs_per_word=4, lanes=lanes_, channels=channels, byte=part, bytes_per_weight=self.parts
         )
 
     def arrange_rows(
-        self, constants: Constants, g: WeightedSum, lanes_: int, channels: int, part: int
+        self, constants: Constants, conv: WeightedSum, lanes_: int, channels: int, part: int
     ) -> Placed[SparseRows]:
         """Place the rows that are not zero (see kernels/sparse.py)."""
         return constants.sparse_rows(
-            g, "int8", inputs_per_word=4, lanes=lanes_, channels=channels, byte=part, bytes_per_weight=self.parts
+            conv, "int8", inputs_per_word=4, lanes=lanes_, channels=channels, byte=part, bytes_per_weight=self.parts
         )
 
 
@@ -67,14 +67,14 @@ class _Narrow:
     narrow = "int16"
     weight_dtype = "int8"
 
-    def arrange(self, constants: Constants, g: WeightedSum, lanes_: int, channels: int, part: int) -> Placed[Weight]:
-        return constants.weight(g, "int8", inputs_per_word=self.group, lanes=lanes_, channels=channels)
+    def arrange(self, constants: Constants, conv: WeightedSum, lanes_: int, channels: int, part: int) -> Placed[Weight]:
+        return constants.weight(conv, "int8", inputs_per_word=self.group, lanes=lanes_, channels=channels)
 
     def arrange_rows(
-        self, constants: Constants, g: WeightedSum, lanes_: int, channels: int, part: int
+        self, constants: Constants, conv: WeightedSum, lanes_: int, channels: int, part: int
     ) -> Placed[SparseRows]:
         """Place the rows that are not zero (see kernels/sparse.py)."""
-        return constants.sparse_rows(g, "int8", inputs_per_word=self.group, lanes=lanes_, channels=channels)
+        return constants.sparse_rows(conv, "int8", inputs_per_word=self.group, lanes=lanes_, channels=channels)
 
 
 @dataclass(frozen=True)
@@ -112,45 +112,47 @@ class Portable:
     parts = 1
     group = 1
 
-    def arrange(self, constants: Constants, g: WeightedSum, lanes_: int, channels: int, part: int) -> Placed[Weight]:
+    def arrange(self, constants: Constants, conv: WeightedSum, lanes_: int, channels: int, part: int) -> Placed[Weight]:
         shifts = self.multiply == "shift"
-        return constants.weight(g, self.weight_dtype, inputs_per_word=1, lanes=lanes_, channels=channels, shifts=shifts)
+        return constants.weight(
+            conv, self.weight_dtype, inputs_per_word=1, lanes=lanes_, channels=channels, shifts=shifts
+        )
 
     def arrange_rows(
-        self, constants: Constants, g: WeightedSum, lanes_: int, channels: int, part: int
+        self, constants: Constants, conv: WeightedSum, lanes_: int, channels: int, part: int
     ) -> Placed[SparseRows]:
         """Place the rows that are not zero (see kernels/sparse.py)."""
         shifts = self.multiply == "shift"
         return constants.sparse_rows(
-            g, self.weight_dtype, inputs_per_word=1, lanes=lanes_, channels=channels, shifts=shifts
+            conv, self.weight_dtype, inputs_per_word=1, lanes=lanes_, channels=channels, shifts=shifts
         )
 
 
 Product = Dot | Pairs | Words | Portable
 
 
-def choose(g: WeightedSum, machine: Machine, constants: Constants) -> Product:
+def choose(conv: WeightedSum, machine: Machine, constants: Constants) -> Product:
     """Return the product for one sum, by the rule above."""
-    if Dot.serves(g, machine, constants):
-        parts = 1 if constants.weight_dtype(g.weight) == "int8" else 2
+    if Dot.serves(conv, machine, constants):
+        parts = 1 if constants.weight_dtype(conv.weight) == "int8" else 2
         return Dot(parts, halves=not machine.features >= _DOT_FEATURES)
-    narrow = _narrow(g, machine, constants)
+    narrow = _narrow(conv, machine, constants)
     if narrow is not None:
         return narrow
-    dtype = "int32" if g.bits <= 32 else "int64"
-    shifts = g.multiply == "shift"
-    return Portable(g.multiply, dtype, "int8" if shifts else constants.weight_dtype(g.weight))
+    dtype = "int32" if conv.bits <= 32 else "int64"
+    shifts = conv.multiply == "shift"
+    return Portable(conv.multiply, dtype, "int8" if shifts else constants.weight_dtype(conv.weight))
 
 
-def _narrow(g: WeightedSum, machine: Machine, constants: Constants) -> Product | None:
+def _narrow(conv: WeightedSum, machine: Machine, constants: Constants) -> Product | None:
     """Return the product in 16-bit lanes, None where too few products fit them together.
 
     Whatever the inputs, `period` rows in a row stay within 16 bits: their range times that of the weights.
     """
-    low, high = g.source.type.range
-    if low < 0 or high > 255 or g.bits > 32 or constants.weight_dtype(g.weight) != "int8":
+    low, high = conv.source.type.range
+    if low < 0 or high > 255 or conv.bits > 32 or constants.weight_dtype(conv.weight) != "int8":
         return None
-    largest = max(1, high * int(np.abs(constants.graph.data[g.weight.name].astype(np.int64)).max(initial=0)))
+    largest = max(1, high * int(np.abs(constants.graph.data[conv.weight.name].astype(np.int64)).max(initial=0)))
     if "ssse3" in machine.features and _LIMIT // (2 * largest) >= _WORTH:
         return Pairs(_LIMIT // (2 * largest), halves="avx2" not in machine.features)
     return Words(_LIMIT // largest) if _LIMIT // largest >= _WORTH else None

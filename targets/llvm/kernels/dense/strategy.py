@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 from spqc.targets._plan.geometry import Region
-from spqc.targets._plan.neurons import thresholds, trains_of
+from spqc.targets._plan.neurons import constant_input_spikes, thresholds
 from spqc.targets._plan.strategy import Settings, Site
 from spqc.targets._tir.width import LANES
 
@@ -42,27 +42,29 @@ class DenseSum(Blocked):
         """`dot`, `pairs`, `words`, `portable`: vector multiplies or loads, whichever are more; `neuron`: comparisons of
         vectors; `exposed`: vectors of outcomes that wait for the step before while too few products hide it; `staged`:
         vectors of input bytes brought into order."""
-        g, block = site.sum, self.block(site, settings)
-        product = choose(g, site.machine, site.constants)
+        conv, block = site.sum, self.block(site, settings)
+        product = choose(conv, site.machine, site.constants)
         channels = (
-            g.input.padded if site.region.kernel.ops[0].inputs[0] not in site.program.graph.inputs else g.input.channels
+            conv.input.padded
+            if site.region.kernel.ops[0].inputs[0] not in site.program.graph.inputs
+            else conv.input.channels
         )
-        depth = g.kernel[0] * g.kernel[1] * math.ceil(channels / product.group) * product.parts
+        depth = conv.kernel[0] * conv.kernel[1] * math.ceil(channels / product.group) * product.parts
         turns = (
-            g.output.padded // LANES // block.tiles
-            * g.output.rows
-            * math.ceil(g.output.width / block.pixels)
+            conv.output.padded // LANES // block.tiles
+            * conv.output.rows
+            * math.ceil(conv.output.width / block.pixels)
             * (site.steps // block.steps)
         )  # fmt: skip
         inner = max(block.accumulators, block.pixels * block.steps + block.tiles, 8)
-        sums, steps = g.output.padded // LANES * g.output.pixels, site.program.steps
-        trains = trains_of(site.program, site.region, site.constants)
-        waiting = steps > 1 and trains is None
+        sums, steps = conv.output.padded // LANES * conv.output.pixels, site.program.steps
+        spikes = constant_input_spikes(site.program, site.region, site.constants)
+        waiting = steps > 1 and spikes is None
         return {
             product.name: float(turns * depth * inner),
-            "neuron": float(sums * (steps * thresholds(site.region) if trains is None else trains.count)),
+            "neuron": float(sums * (steps * thresholds(site.region) if spikes is None else spikes.count)),
             "exposed": sums * steps * max(0.0, 1 - depth / _HIDING) if waiting else 0.0,
-            "staged": float(site.steps * g.input.pixels * math.ceil(channels / LANES)),
+            "staged": float(site.steps * conv.input.pixels * math.ceil(channels / LANES)),
             "kernel": 1.0,
         }
 

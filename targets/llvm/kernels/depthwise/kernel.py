@@ -18,10 +18,10 @@ class Depthwise(Dense):
 
     def sums(self, tile: Expr, y: Expr, x: Expr, first: Expr) -> Sums | None:
         """Emit the multiply-accumulate loops of one block and return its accumulators [tile][pixel][step]."""
-        g = self.region.sum
-        if g is None:
+        conv = self.region.sum
+        if conv is None:
             return None
-        count, narrow = self.block.accumulators, "int16" if g.bits <= 16 else self.dtype
+        count, narrow = self.block.accumulators, "int16" if conv.bits <= 16 else self.dtype
         sums = Registers("sums", count, narrow)
         for i in range(count):
             sums[i] = constant(0, narrow)
@@ -35,23 +35,23 @@ class Depthwise(Dense):
         return wide
 
     def _taps(self, sums: Registers, dtype: str, tile: Expr, y: Expr, x: Expr, first: Expr) -> None:
-        g, staged, b = self.region.sum, self.staged, self.block
-        if g is None or staged is None:
+        conv, staged, b = self.region.sum, self.staged, self.block
+        if conv is None or staged is None:
             return
-        where = self.context.constants.taps(g)
+        where = self.context.constants.taps(conv)
         weights = self.context.memory.view("constant", where.dtype)
         codes = self.context.memory.view("arena", "uint8")
-        count = g.kernel[0] * g.kernel[1]
+        count = conv.kernel[0] * conv.kernel[1]
         start = i32(where.offset // itemsize(where.dtype))
-        top = bind(staged.top(g, y))
-        with loop(g.kernel[0]) as ky, loop(g.kernel[1]) as kx:
-            below = staged.below(g, ky)
+        top = bind(staged.top(conv, y))
+        with loop(conv.kernel[0]) as ky, loop(conv.kernel[1]) as kx:
+            below = staged.below(conv, ky)
             for o in range(b.tiles):
                 vector = bind(tile * b.tiles + o)
-                at = start + (vector * count + ky * g.kernel[1] + kx) * LANES
+                at = start + (vector * count + ky * conv.kernel[1] + kx) * LANES
                 weight = bind(cast(weights[lanes(at)], dtype))
                 for p in range(b.pixels):
                     for t in range(b.steps):
-                        place = staged.row(first + t, top + below, (x + p) * g.stride[1] + kx, 1) + vector * LANES
+                        place = staged.row(first + t, top + below, (x + p) * conv.stride[1] + kx, 1) + vector * LANES
                         i = (o * b.pixels + p) * b.steps + t
                         sums[i] = sums[i] + cast(codes[lanes(place)], dtype) * weight

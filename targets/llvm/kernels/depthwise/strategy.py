@@ -24,20 +24,20 @@ class DepthwiseSum(Blocked):
     rates: ClassVar[Mapping[str, float]] = {"taps": 0.35, "neuron": 0.2, "staged": 0.1, "kernel": 500.0}
 
     def refuses(self, site: Site) -> str:
-        g = site.sum
-        alone = g.groups == g.input.channels == g.output.channels
-        return "" if alone and g.groups > 1 else "its outputs read more than their own channel"
+        conv = site.sum
+        alone = conv.groups == conv.input.channels == conv.output.channels
+        return "" if alone and conv.groups > 1 else "its outputs read more than their own channel"
 
     def features(self, site: Site, settings: Settings) -> Mapping[str, float]:
         """`taps`: vectors of inputs loaded, multiplied and added; `neuron`: comparisons of vectors; `staged`: vectors
         of input bytes brought into order."""
-        g, block = site.sum, self.block(site, settings)
-        tiles = g.output.padded // LANES
-        columns = math.ceil(g.output.width / block.pixels) * block.pixels
+        conv, block = site.sum, self.block(site, settings)
+        tiles = conv.output.padded // LANES
+        columns = math.ceil(conv.output.width / block.pixels) * block.pixels
         return {
-            "taps": float(tiles * g.output.rows * columns * site.steps * g.kernel[0] * g.kernel[1]),
-            "neuron": float(tiles * g.output.pixels * site.program.steps * thresholds(site.region)),
-            "staged": float(site.steps * g.input.pixels * tiles),
+            "taps": float(tiles * conv.output.rows * columns * site.steps * conv.kernel[0] * conv.kernel[1]),
+            "neuron": float(tiles * conv.output.pixels * site.program.steps * thresholds(site.region)),
+            "staged": float(site.steps * conv.input.pixels * tiles),
             "kernel": 1.0,
         }
 

@@ -50,7 +50,7 @@ class Extraction:
     """Emits the lists of one sum's input: `block` channels at a time, each `width` elements of weights wide."""
 
     context: Context
-    g: WeightedSum
+    conv: WeightedSum
     steps: int
     block: int
     width: int
@@ -64,14 +64,14 @@ class Extraction:
     @property
     def top(self) -> int:
         """The greatest code of an input: how many events it may give."""
-        return self.g.source.type.range[1]
+        return self.conv.source.type.range[1]
 
     def emit(self) -> EventLists:
         source, used = self._source()
         lists = self._place(used)
         self._empty_rows(lists)
-        height, blocks = i32(self.g.input.rows), i32(lists.blocks)
-        with self.context.parallel(self.steps * self.g.input.rows * lists.blocks) as unit:
+        height, blocks = i32(self.conv.input.rows), i32(lists.blocks)
+        with self.context.parallel(self.steps * self.conv.input.rows * lists.blocks) as unit:
             block, row = bind(tirx.floormod(unit, blocks)), bind(tirx.floordiv(unit, blocks))
             t, y = bind(tirx.floordiv(row, height)), bind(tirx.floormod(row, height))
             self._row(lists, source, t, y, block, bind(i32(lists.first) + unit * lists.segment))
@@ -79,51 +79,51 @@ class Extraction:
 
     def _source(self) -> tuple[Place | Staged, int]:
         """Return where the input lies, with its channels side by side, and the scratch bytes taken for it."""
-        if not self.context.is_input(self.g.source):
-            return self.context.place_of(self.g.source), 0
-        staged = stage(self.context, self.g, 0, LANES)
+        if not self.context.is_input(self.conv.source):
+            return self.context.place_of(self.conv.source), 0
+        staged = stage(self.context, self.conv, 0, LANES)
         return staged, -(-(staged.bytes + 4 * LANES) // 64) * 64
 
     def _place(self, used: int) -> EventLists:
-        g = self.g
-        height, width = g.input.rows + 2 * g.padding[0], g.input.width + 2 * g.padding[1]
-        blocks = -(-g.input.channels // self.block)
+        conv = self.conv
+        height, width = conv.input.rows + 2 * conv.padding[0], conv.input.width + 2 * conv.padding[1]
+        blocks = -(-conv.input.channels // self.block)
         column = -(-self.block * self.top // self.group) * self.group
-        segment = -(-(g.input.width * column + LANES) // LANES) * LANES
+        segment = -(-(conv.input.width * column + LANES) // LANES) * LANES
         first = self.context.scratch + used
-        starts = first + 4 * self.steps * g.input.rows * blocks * segment
+        starts = first + 4 * self.steps * conv.input.rows * blocks * segment
         end = -(-(starts + 4 * self.steps * height * blocks * (width + 1)) // 64) * 64
         self.context.reserve(end - self.context.scratch)
         return EventLists(first // 4, starts // 4, segment, blocks, height, width, end)
 
     def _empty_rows(self, lists: EventLists) -> None:
         """Give the rows of the padding no events."""
-        pad, arena = self.g.padding[0], self.context.memory.view("arena", "int32")
+        pad, arena = self.conv.padding[0], self.context.memory.view("arena", "int32")
         if pad == 0:
             return
         with T.grid(self.steps, 2 * pad, lists.blocks * (lists.width + 1)) as (t, r, x):
-            row = select(r < i32(pad), r, r + i32(self.g.input.rows))
+            row = select(r < i32(pad), r, r + i32(self.conv.input.rows))
             T.buffer_store(arena, i32(0), [lists.start(t, row, i32(0), x)])
 
     def _row(self, lists: EventLists, source: Place | Staged, t: Expr, y: Expr, block: Expr, begin: Expr) -> None:
-        (above, pad), arena = self.g.padding, self.context.memory.view("arena", "int32")
+        (above, pad), arena = self.conv.padding, self.context.memory.view("arena", "int32")
         at = T.alloc_buffer((1,), "int32")
         T.buffer_store(at, begin, [0])
         starts = bind(lists.start(t, y + above, block, i32(0)))
         with T.serial(0, pad) as x:
             T.buffer_store(arena, begin, [starts + x])
-        with T.serial(0, self.g.input.width) as x:
+        with T.serial(0, self.conv.input.width) as x:
             T.buffer_store(arena, at[0], [starts + pad + x])
             self._column(source, at, t, y, x, block)
             if self.group > 1:
                 self._fill(at, begin, x)
         with T.serial(0, pad + 1) as x:
-            T.buffer_store(arena, at[0], [starts + pad + self.g.input.width + x])
+            T.buffer_store(arena, at[0], [starts + pad + self.conv.input.width + x])
 
     def _column(self, source: Place | Staged, at: Expr, t: Expr, y: Expr, x: Expr, block: Expr) -> None:
         """Append the events of one pixel."""
-        first = bind((x + self.g.padding[1]) * self.column)
-        channels = self.g.input.padded
+        first = bind((x + self.conv.padding[1]) * self.column)
+        channels = self.conv.input.padded
         tiles = tirx.min(i32(self.block // LANES), i32(channels // LANES) - block * (self.block // LANES))
         with T.serial(0, tiles) as tile:
             codes = bind(self._codes(source, t, y, x, block * self.block + tile * LANES))
@@ -132,8 +132,8 @@ class Extraction:
 
     def _codes(self, source: Place | Staged, t: Expr, y: Expr, x: Expr, channel: Expr) -> Expr:
         if isinstance(source, Place):
-            return source.load(t, bind(y * self.g.input.width + x), channel)
-        at = source.row(t, y + self.g.padding[0], x + self.g.padding[1], 1) + channel
+            return source.load(t, bind(y * self.conv.input.width + x), channel)
+        at = source.row(t, y + self.conv.padding[0], x + self.conv.padding[1], 1) + channel
         return cast(self.context.memory.view("arena", "uint8")[lanes(at)], "int32")
 
     def _append(self, at: Expr, active: Expr, first: Expr) -> None:
@@ -142,7 +142,7 @@ class Extraction:
     def _fill(self, at: Expr, begin: Expr, x: Expr) -> None:
         """Append events of zeros up to a multiple of the group."""
         arena = self.context.memory.view("arena", "int32")
-        zeros = bind((x + self.g.padding[1]) * self.column + self.block * self.width)
+        zeros = bind((x + self.conv.padding[1]) * self.column + self.block * self.width)
         T.buffer_store(arena, broadcast(zeros), [lanes(at[0])])
         T.buffer_store(at, begin + ((at[0] - begin + (self.group - 1)) & i32(-self.group)), [0])
 

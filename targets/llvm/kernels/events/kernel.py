@@ -45,17 +45,17 @@ class Events(Dense):
 
     def stage_input(self) -> Staged | None:
         """Emit the lists of events instead of staged bytes."""
-        g, format_ = self._sum, self._format
+        conv, format_ = self._sum, self._format
         self.tile = self.block.tiles * LANES
         self.vectors = max(1, self.tile // (2 * _WORDS)) * format_.parts
-        self.span = min(_WORDS, self.tile // 2)
-        self.width = self.vectors * self.span
+        self.words_per_vector = min(_WORDS, self.tile // 2)
+        self.width = self.vectors * self.words_per_vector
         where = self.context.constants.event_rows(
-            g, lanes=self.tile, block=self.channels, bytes_per_weight=format_.parts, bias=format_.bias
+            conv, lanes=self.tile, block=self.channels, bytes_per_weight=format_.parts, bias=format_.bias
         )
         self.weights = where.offset // 2
-        steps = self.context.steps_of(g.source)
-        extraction = Extraction(self.context, g, steps, self.channels, self.width, format_.group)
+        steps = self.context.steps_of(conv.source)
+        extraction = Extraction(self.context, conv, steps, self.channels, self.width, format_.group)
         self.column = extraction.column
         self.lists: EventLists = extraction.emit()
         self._place_sums()
@@ -99,10 +99,10 @@ class Events(Dense):
         self.top = bind(group * self.turn_rows)
         here = bind(tirx.min(i32(self.turn_rows), i32(self.output.rows) - self.top))
         self._clear_sums(here)
-        g = self._sum
+        conv = self._sum
         with (
             loop(self.lists.blocks) as block,
-            loop(g.kernel[0]) as ky,
+            loop(conv.kernel[0]) as ky,
             T.serial(0, here) as r,
             loop(self.output.width) as x,
             loop(self.steps) as t,
@@ -115,11 +115,11 @@ class Events(Dense):
 
     def _fetch_ahead(self, tile: Expr, block: Expr, ky: Expr, window: Expr) -> None:
         """Ask for a few lines of the weights that the next row of the kernel will add, each window for its own."""
-        g, view = self._sum, self.context.memory.view("constant", "int16")
-        size = g.kernel[1] * self.column  # elements of weights under one kernel row
+        conv, view = self._sum, self.context.memory.view("constant", "int16")
+        size = conv.kernel[1] * self.column  # elements of weights under one kernel row
         windows = self.turn_rows * self.output.width * self.steps
         count = -(-size // (_LINE * windows))
-        following = ((tile * self.lists.blocks + block) * g.kernel[0] + ky + 1) * size
+        following = ((tile * self.lists.blocks + block) * conv.kernel[0] + ky + 1) * size
         first = bind(i32(self.weights) + following + window * (count * _LINE))
         for k in range(count):
             prefetch(view, first + k * _LINE)
@@ -136,11 +136,11 @@ class Events(Dense):
 
     def _run(self, tile: Expr, block: Expr, ky: Expr, r: Expr, x: Expr, t: Expr) -> None:
         """Emit the additions of one run of events into its window's sums."""
-        g, arena = self._sum, self.context.memory.view("arena", "int32")
-        start = bind(self.lists.start(t, (self.top + r) * g.stride[0] + ky, block, x * g.stride[1]))
+        conv, arena = self._sum, self.context.memory.view("arena", "int32")
+        start = bind(self.lists.start(t, (self.top + r) * conv.stride[0] + ky, block, x * conv.stride[1]))
         begin = bind(arena[start])
-        events = bind(arena[start + g.kernel[1]] - begin)
-        row = ((tile * self.lists.blocks + block) * g.kernel[0] + ky) * g.kernel[1] - x * g.stride[1]
+        events = bind(arena[start + conv.kernel[1]] - begin)
+        row = ((tile * self.lists.blocks + block) * conv.kernel[0] + ky) * conv.kernel[1] - x * conv.stride[1]
         base, window = bind(i32(self.weights) + row * self.column), self._window(r, x, t)
         words = Words(self, window)
         if self._format.flush == "count":
@@ -165,7 +165,7 @@ class Events(Dense):
             for v in range(self.vectors):
                 word = None
                 for k in range(group):
-                    row = weights[lanes(at[k] + v * self.span, self.span)]
+                    row = weights[lanes(at[k] + v * self.words_per_vector, self.words_per_vector)]
                     word = row if word is None else word + row
                 words.add(v, bind(word))
 
@@ -187,26 +187,32 @@ class Words:
 
     def __init__(self, kernel: Events, window: Expr) -> None:
         self.kernel, self.window = kernel, window
-        self.a, self.b = ([T.alloc_buffer((kernel.span,), "int16") for _ in range(kernel.vectors)] for _ in "ab")
-        self.all = lanes(i32(0), kernel.span)
+        self.a, self.b = (
+            [T.alloc_buffer((kernel.words_per_vector,), "int16") for _ in range(kernel.vectors)] for _ in "ab"
+        )
+        self.all = lanes(i32(0), kernel.words_per_vector)
 
     def begin(self, events: Expr) -> None:
         """Take up the window's sums, or zeros where they are 32 bits wide; pay the bias of the events in advance."""
         k = self.kernel
-        self.load(bind(broadcast((i32(0) - events * k._format.bias).astype("int16"), k.span)))
+        self.load(bind(broadcast((i32(0) - events * k._format.bias).astype("int16"), k.words_per_vector)))
 
     def load(self, bias: Expr | None) -> None:
-        k, zero = self.kernel, constant(0, "int16", self.kernel.span)
+        k, zero = self.kernel, constant(0, "int16", self.kernel.words_per_vector)
         arena = k.context.memory.view("arena", "int16")
         for v, (a, b) in enumerate(zip(self.a, self.b, strict=True)):
-            at = self.window + 2 * v * k.span
-            low, high = (zero, zero) if k.wide else (arena[lanes(at, k.span)], arena[lanes(at + k.span, k.span)])
+            at = self.window + 2 * v * k.words_per_vector
+            low, high = (
+                (zero, zero)
+                if k.wide
+                else (arena[lanes(at, k.words_per_vector)], arena[lanes(at + k.words_per_vector, k.words_per_vector)])
+            )
             T.buffer_store(a, low if bias is None else low + bias, [self.all])
             T.buffer_store(b, high, [self.all])
 
     def add(self, v: int, word: Expr) -> None:
         T.buffer_store(self.a[v], self.a[v][self.all] + word, [self.all])
-        shifted = word >> constant(8, "int16", self.kernel.span)
+        shifted = word >> constant(8, "int16", self.kernel.words_per_vector)
         T.buffer_store(self.b[v], self.b[v][self.all] + shifted, [self.all])
 
     def end(self) -> None:
@@ -215,9 +221,9 @@ class Words:
         if not k.wide:
             arena = k.context.memory.view("arena", "int16")
             for v, (a, b) in enumerate(zip(self.a, self.b, strict=True)):
-                at = self.window + 2 * v * k.span
-                T.buffer_store(arena, a[self.all], [lanes(at, k.span)])
-                T.buffer_store(arena, b[self.all], [lanes(at + k.span, k.span)])
+                at = self.window + 2 * v * k.words_per_vector
+                T.buffer_store(arena, a[self.all], [lanes(at, k.words_per_vector)])
+                T.buffer_store(arena, b[self.all], [lanes(at + k.words_per_vector, k.words_per_vector)])
             return
         arena, sums = k.context.memory.view("arena", "int32"), Registers("run", k.block.tiles, "int32")
         self.unpack(sums)
@@ -228,13 +234,13 @@ class Words:
     def unpack(self, sums: Registers) -> None:
         """Split the words into sums of 16 bits and widen them."""
         k = self.kernel
-        both = 2 * k.span  # outputs of a vector of words
+        both = 2 * k.words_per_vector  # outputs of a vector of words
         narrow = [T.alloc_buffer((both,), "int16") for _ in range(k.vectors)]
         for v, sums_of_words in enumerate(narrow):
             high = bind(self.b[v][self.all])
-            low = self.a[v][self.all] - (high << constant(8, "int16", k.span))
-            T.buffer_store(sums_of_words, low, [lanes(i32(0), k.span)])
-            T.buffer_store(sums_of_words, high, [lanes(i32(k.span), k.span)])
+            low = self.a[v][self.all] - (high << constant(8, "int16", k.words_per_vector))
+            T.buffer_store(sums_of_words, low, [lanes(i32(0), k.words_per_vector)])
+            T.buffer_store(sums_of_words, high, [lanes(i32(k.words_per_vector), k.words_per_vector)])
 
         def output(first: int) -> Expr:
             return cast(narrow[first // both][lanes(i32(first % both))], "int32")

@@ -77,27 +77,27 @@ class EventSum(KernelStrategy):
         events; `sums`: vectors of sums that they take up and put back; `windows`: of tile and step; `neuron`:
         comparisons of vectors; `looked`: vectors of inputs looked at; `scanned`: for each of their codes.
         """
-        g, format_ = site.sum, known_format(site.sum, site.constants)
-        tiles, channels = shape_of(g, site.constants, settings)
-        blocks = -(-g.input.channels // channels)
-        windows = site.steps * g.output.pixels * (g.output.padded // LANES // tiles)
-        taps = _inside(g)
+        conv, format_ = site.sum, known_format(site.sum, site.constants)
+        tiles, channels = shape_of(conv, site.constants, settings)
+        blocks = -(-conv.input.channels // channels)
+        windows = site.steps * conv.output.pixels * (conv.output.padded // LANES // tiles)
+        taps = _inside(conv)
         filling = taps * blocks * (format_.group - 1) / 2  # events of zeros
-        events = site.density.mean * g.input.channels * taps + filling
+        events = site.density.mean * conv.input.channels * taps + filling
         vectors = max(1, tiles // 4) * format_.parts
-        looked = site.steps * g.input.pixels * (g.input.padded // LANES)
-        runs = windows * g.kernel[0] * blocks
+        looked = site.steps * conv.input.pixels * (conv.input.padded // LANES)
+        runs = windows * conv.kernel[0] * blocks
         return {
             "rows": windows * events * vectors,
-            "distant": windows * events * vectors if _distant(g, format_) else 0.0,
-            "spilled": windows * events * vectors * _spilled(g, format_, tiles, channels),
+            "distant": windows * events * vectors if _distant(conv, format_) else 0.0,
+            "spilled": windows * events * vectors * _spilled(conv, format_, tiles, channels),
             "splits": windows * events * vectors / format_.group,
             "runs": float(runs),
             "sums": runs * tiles * (0.5 if format_.flush == "end" else 1.0),
             "windows": float(windows),
             "neuron": float(windows * tiles * thresholds(site.region)),
             "looked": float(looked),
-            "scanned": float(looked * g.source.type.range[1]),
+            "scanned": float(looked * conv.source.type.range[1]),
             "kernel": 1.0,
         }
 
@@ -111,66 +111,66 @@ class EventSum(KernelStrategy):
         Events(context, region, Block(tiles, 1, 1), format=format_, channels=channels).emit()
 
 
-def _spilled(g: WeightedSum, format_: RowFormat, tiles: int, channels: int) -> float:
+def _spilled(conv: WeightedSum, format_: RowFormat, tiles: int, channels: int) -> float:
     """Return the square of the share of a block's weights, under one kernel row, that the nearest cache cannot hold.
 
     The square is what was measured: rows that lie farther away hide behind others while they are few.
     """
-    size = channels * LANES * tiles * format_.parts * g.kernel[1]
-    return max(0.0, 1 - _SPILLED / size) ** 2 if g.output.pixels > 1 else 0.0
+    size = channels * LANES * tiles * format_.parts * conv.kernel[1]
+    return max(0.0, 1 - _SPILLED / size) ** 2 if conv.output.pixels > 1 else 0.0
 
 
-def _inside(g: WeightedSum) -> float:
+def _inside(conv: WeightedSum) -> float:
     """Return how many taps of a window are on the map, on average: padding has no events."""
-    sizes = ((g.input.rows, g.output.rows, 0), (g.input.width, g.output.width, 1))
+    sizes = ((conv.input.rows, conv.output.rows, 0), (conv.input.width, conv.output.width, 1))
     taps = 1.0
     for size, outputs, axis in sizes:
-        starts = range(-g.padding[axis], outputs * g.stride[axis] - g.padding[axis], g.stride[axis])
-        taps *= sum(max(0, min(start + g.kernel[axis], size) - max(start, 0)) for start in starts) / outputs
+        starts = range(-conv.padding[axis], outputs * conv.stride[axis] - conv.padding[axis], conv.stride[axis])
+        taps *= sum(max(0, min(start + conv.kernel[axis], size) - max(start, 0)) for start in starts) / outputs
     return taps
 
 
-def _distant(g: WeightedSum, format_: RowFormat) -> bool:
+def _distant(conv: WeightedSum, format_: RowFormat) -> bool:
     """Return whether rows are read once a step (a map of one pixel), from more weights than are near."""
-    weights = g.kernel[0] * g.kernel[1] * g.input.channels * g.output.padded * format_.parts
-    return g.output.pixels == 1 and weights > _NEAR
+    weights = conv.kernel[0] * conv.kernel[1] * conv.input.channels * conv.output.padded * format_.parts
+    return conv.output.pixels == 1 and weights > _NEAR
 
 
-def format_of(g: WeightedSum, constants: Constants) -> RowFormat | None:
+def format_of(conv: WeightedSum, constants: Constants) -> RowFormat | None:
     """Return how the weights of a sum become words, found once; None where they cannot."""
-    found: RowFormat | None = constants.cached(
-        ("events", g.weight.name, g.source.type.range[1]),
-        lambda: row_format(constants.graph.data[g.weight.name], g.source.type.range[1]),
+    format_: RowFormat | None = constants.cached(
+        ("events", conv.weight.name, conv.source.type.range[1]),
+        lambda: row_format(constants.graph.data[conv.weight.name], conv.source.type.range[1]),
     )
-    return found
+    return format_
 
 
-def known_format(g: WeightedSum, constants: Constants) -> RowFormat:
-    found = format_of(g, constants)
-    if found is None:
+def known_format(conv: WeightedSum, constants: Constants) -> RowFormat:
+    format_ = format_of(conv, constants)
+    if format_ is None:
         raise TypeError("a strategy that refuses is not asked")
-    return found
+    return format_
 
 
-def shape_of(g: WeightedSum, constants: Constants, settings: Settings) -> tuple[int, int]:
+def shape_of(conv: WeightedSum, constants: Constants, settings: Settings) -> tuple[int, int]:
     """Return how many tiles of outputs a row of weights holds, and the channels of a block."""
     if settings:
         return settings["tiles"], settings["channels"]
-    tiles = max(t for t in divisors(g) if t <= 8 or g.output.pixels == 1)
-    row = 16 * tiles * known_format(g, constants).parts * g.kernel[1]
-    fitting = [c for c in blocks_of(g) if c * row <= _CACHED or g.output.pixels == 1]
-    return tiles, max(fitting, default=min(blocks_of(g)))
+    tiles = max(t for t in divisors(conv) if t <= 8 or conv.output.pixels == 1)
+    row = 16 * tiles * known_format(conv, constants).parts * conv.kernel[1]
+    fitting = [c for c in blocks_of(conv) if c * row <= _CACHED or conv.output.pixels == 1]
+    return tiles, max(fitting, default=min(blocks_of(conv)))
 
 
-def blocks_of(g: WeightedSum) -> list[int]:
+def blocks_of(conv: WeightedSum) -> list[int]:
     """Return the sizes of blocks of input channels worth a thought."""
-    whole = g.input.padded
+    whole = conv.input.padded
     return sorted({c for c in (32, 64, 96, 128, 192, 256) if c < whole} | {whole})
 
 
-def divisors(g: WeightedSum) -> list[int]:
+def divisors(conv: WeightedSum) -> list[int]:
     """Return the widths of rows, in tiles of LANES outputs, that divide the outputs."""
-    whole = g.output.padded // LANES
+    whole = conv.output.padded // LANES
     return [tiles for tiles in (1, 2, 4, 8, 16) if whole % tiles == 0]
 
 

@@ -18,7 +18,7 @@ from spqc.targets._tir.memory import Place
 from spqc.targets._tir.vector import Expr, bind, broadcast, cast, i32, lanes, loop, store
 from spqc.targets._tir.width import LANES
 
-from ..rows.permute import constant_lanes, elements, every_second, register_bits, to_row_major, wide_held
+from ..rows.permute import constant_lanes, elements, every_second, materialise_wide, register_bits, to_row_major
 from .lanes import Lanes
 
 _SLACK = 64  # bytes that may be read around a map's index bytes
@@ -132,15 +132,15 @@ class Indexes:
                 T.buffer_store(arena, _gathered(rows, bit, size), [lanes(at, size)])
 
     def _copy_rows(self, plane: Expr, group: Expr) -> None:
-        n, g = self.lanes, self.sum
-        with loop(1 if n.rows_inside else g.kernel[0]) as ky:
-            for kx in range(g.kernel[1]):
-                slot = (ky * g.kernel[1] + kx) * self.groups + group
+        n, conv = self.lanes, self.sum
+        with loop(1 if n.rows_inside else conv.kernel[0]) as ky:
+            for kx in range(conv.kernel[1]):
+                slot = (ky * conv.kernel[1] + kx) * self.groups + group
                 with loop(n.steps) as t:
                     flat = bind(i32(self._flat) + ((plane * self.groups + group) * n.steps + t) * self._flat_bytes)
                     first = bind(i32(self.base) + plane * self.plane_bytes + slot * n.slot_bytes + t * n.step_bytes)
-                    with loop(g.output.height + n.rows - 1) as row:
-                        source_row = row * g.stride[0] + (ky - g.padding[0])
+                    with loop(conv.output.height + n.rows - 1) as row:
+                        source_row = row * conv.stride[0] + (ky - conv.padding[0])
                         self._copy_row(flat, bind(first + row * n.out_width), source_row, kx)
 
     def _copy_vectors(self, plane: Expr, slot: Expr) -> None:
@@ -157,20 +157,20 @@ class Indexes:
                     T.buffer_store(arena, vector, [lanes(to + (row * n.vectors + v) * size, size)])
 
     def _copy_row(self, flat: Expr, target: Expr, source_row: Expr, kx: int) -> None:
-        g, arena = self.sum, self.context.memory.view("arena", "uint8")
+        conv, arena = self.sum, self.context.memory.view("arena", "uint8")
         size = self.vector
-        width = min(size, max(16, 1 << (self.lanes.out_width - 1).bit_length())) if g.stride[1] == 1 else size
+        width = min(size, max(16, 1 << (self.lanes.out_width - 1).bit_length())) if conv.stride[1] == 1 else size
         starts = range(0, self.lanes.out_width, width)
         row = bind(source_row)
-        inside = tirx.And(row >= i32(0), row < i32(g.input.height))
+        inside = tirx.And(row >= i32(0), row < i32(conv.input.height))
         with T.If(inside):
             with T.Then():
-                source = bind(flat + row * g.input.width + (kx - g.padding[1]))
+                source = bind(flat + row * conv.input.width + (kx - conv.padding[1]))
                 for x in starts:
-                    found = self._strided(source, x, width)
-                    T.buffer_store(arena, found, [lanes(target + x, width)])
+                    strided = self._strided(source, x, width)
+                    T.buffer_store(arena, strided, [lanes(target + x, width)])
                 for x in range(self.lanes.out_width):
-                    if not 0 <= x * g.stride[1] + kx - g.padding[1] < g.input.width:
+                    if not 0 <= x * conv.stride[1] + kx - conv.padding[1] < conv.input.width:
                         T.buffer_store(arena, tirx.const(0, "uint8"), [target + x])
             with T.Else():
                 for x in starts:
@@ -186,12 +186,12 @@ class Indexes:
 
 def _gathered(rows: list[Expr], bit: int, size: int) -> Expr:
     """Return bytes whose bit i is bit `bit` of row i."""
-    found = None
+    joined = None
     for i, row in enumerate(rows):
         one = row & constant_lanes(1 << bit, size, "uint8")
         if i > bit:
             one = one << constant_lanes(i - bit, size, "uint8")
         elif i < bit:
             one = one >> constant_lanes(bit - i, size, "uint8")
-        found = one if found is None else found | one
-    return wide_held(found, "uint8", size)
+        joined = one if joined is None else joined | one
+    return materialise_wide(joined, "uint8", size)

@@ -4,7 +4,7 @@ A lane is one output pixel of one step. The spikes of 6 input channels are an in
 channel and tap a table of 64 partial sums is put together from codes of the weights (`digits`), and one permute looks
 up 64 lanes: with AVX-512 VBMI. Other CPUs look up 32 (or 16) lanes in tables of 16 sums of 4 channels. Sums are bytes
 until the bound of the actual weights says that they must be widened. Then 16 channels are
-transposed, and the dense kernel's tail goes on as if it had summed itself.
+transposed, and the dense kernel's epilogue goes on as if it had summed itself.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from spqc.targets._tir.memory import itemsize
 from spqc.targets._tir.vector import Expr, bind, cast, i32, lanes, loop
 from spqc.targets._tir.width import LANES
 
-from ..rows.permute import Wide, constant_lanes, look_up, repeated, wide_held
+from ..rows.permute import Wide, constant_lanes, look_up, materialise_wide, repeated
 from ..rows.plan import choose_pixels
 from ..rows.rows import RowKernel
 from .index import Indexes
@@ -51,7 +51,7 @@ class LookUp(RowKernel):
             window = bind(window)
             self._clear_rows(window)
             for part, digits in enumerate(self.plan.digits):
-                for plane in range(0, self.plan.planes, self.plan.together):
+                for plane in range(0, self.plan.planes, self.plan.planes_per_pass):
                     start = self.indexes.tiles + plane * n.tiles_bytes
                     start = bind(i32(start) + (chunk * n.windows + window) * n.tile_window)
                     self._pass(part, digits.shift + plane, tile, window, start)
@@ -75,9 +75,9 @@ class LookUp(RowKernel):
 
     def _sum_stretch(self, part: int, shift: int, block: Expr, first: Expr, count: Expr, start: Expr, at: Expr) -> None:
         """Sum `count` groups in bytes, for `outputs` channels, and add the widened sums to their rows."""
-        n, size, together = self.plan.lanes, self.plan.lanes.vector, self.plan.together
+        n, size, planes = self.plan.lanes, self.plan.lanes.vector, self.plan.planes_per_pass
         targets = [at + (q * n.lanes + v * size) for q in range(n.outputs) for v in range(n.vectors)]
-        sums = [[Wide("acc", "int8", size) for _ in range(together)] for _ in targets]
+        sums = [[Wide("acc", "int8", size) for _ in range(planes)] for _ in targets]
         for one in (one for bits in sums for one in bits):
             one.set(constant_lanes(0, size, "int8"))
         with T.serial(0, count) as k:
@@ -99,7 +99,7 @@ class LookUp(RowKernel):
         """Add what one group of channels gives to every accumulator."""
         n, size = self.plan.lanes, self.plan.lanes.vector
         arena = self.context.memory.view("arena", "uint8")
-        planes = range(self.plan.together)
+        planes = range(self.plan.planes_per_pass)
         index = [
             [T.Bind(arena[lanes(at + (plane * n.tiles_bytes + v * size), size)]) for plane in planes]
             for v in range(n.vectors)
@@ -124,10 +124,10 @@ class LookUp(RowKernel):
         where = self.context.constants.code_tables(self.head, part, n.permute.inputs)
         pieces, words = (self.context.memory.view("constant", view) for view in ("int8", "int16"))
         size = where.bytes // len(codes)
-        found = None
+        sums = None
         for i, at in enumerate(codes):
             begin = words[at].astype("uint16").astype("int32")
             piece = pieces[lanes(i32(where.offset + i * size) + begin, entries)]
-            found = piece if found is None else found + piece
-        table = wide_held(found, "int8", entries)
-        return wide_held(repeated(table, entries, n.vector // entries), "int8", n.vector)
+            sums = piece if sums is None else sums + piece
+        table = materialise_wide(sums, "int8", entries)
+        return materialise_wide(repeated(table, entries, n.vector // entries), "int8", n.vector)

@@ -128,51 +128,51 @@ class Lanes:
         return self.steps * self.pixels / (self.chunks * self.lanes)
 
 
-def choose_lanes(g: WeightedSum, steps: int, permute: Permute) -> Lanes:
+def choose_lanes(conv: WeightedSum, steps: int, permute: Permute) -> Lanes:
     """Return the fuller of the two ways; the wide one where they are close, for its fewer index bytes."""
-    wide, narrow = _wide(g, steps, permute), _narrow(g, steps, permute)
+    wide, narrow = _wide(conv, steps, permute), _narrow(conv, steps, permute)
     return wide if wide.fill > 0.8 * narrow.fill else narrow
 
 
-def _wide(g: WeightedSum, steps: int, permute: Permute) -> Lanes:
-    vectors = -(-g.output.pixels // permute.vector)
+def _wide(conv: WeightedSum, steps: int, permute: Permute) -> Lanes:
+    vectors = -(-conv.output.pixels // permute.vector)
     windows = -(-steps // permute.vectors)
     window = -(-steps // windows)
-    together = max(n for n in range(1, max(1, 4 // window) + 1) if vectors % n == 0)
-    inside = g.stride[0] == 1 and g.kernel[0] > 1
+    vectors_per_chunk = max(n for n in range(1, max(1, 4 // window) + 1) if vectors % n == 0)
+    inside = conv.stride[0] == 1 and conv.kernel[0] > 1
     return Lanes(
         permute,
         steps,
-        g.output.pixels,
-        g.output.width,
+        conv.output.pixels,
+        conv.output.width,
         narrow=False,
         rows_inside=inside,
-        rows=g.kernel[0] if inside else 1,
-        chunk=together * permute.vector,
-        chunks=vectors // together,
-        vectors=window * together,
+        rows=conv.kernel[0] if inside else 1,
+        chunk=vectors_per_chunk * permute.vector,
+        chunks=vectors // vectors_per_chunk,
+        vectors=window * vectors_per_chunk,
         windows=windows,
-        outputs=permute.outputs(window * together),
-        slots=g.kernel[1] * -(-g.input.channels // permute.inputs) * (1 if inside else g.kernel[0]),
+        outputs=permute.outputs(window * vectors_per_chunk),
+        slots=conv.kernel[1] * -(-conv.input.channels // permute.inputs) * (1 if inside else conv.kernel[0]),
     )
 
 
-def _narrow(g: WeightedSum, steps: int, permute: Permute) -> Lanes:
-    whole = -(-steps * g.output.pixels // permute.vector)
+def _narrow(conv: WeightedSum, steps: int, permute: Permute) -> Lanes:
+    whole = -(-steps * conv.output.pixels // permute.vector)
     windows = -(-whole // permute.vectors)
     vectors = -(-whole // windows)
     return Lanes(
         permute,
         steps,
-        g.output.pixels,
-        g.output.width,
+        conv.output.pixels,
+        conv.output.width,
         narrow=True,
         rows_inside=False,
         rows=1,
-        chunk=g.output.pixels,
+        chunk=conv.output.pixels,
         chunks=1,
         vectors=vectors,
         windows=windows,
         outputs=permute.outputs(vectors),
-        slots=math.prod(g.kernel) * -(-g.input.channels // permute.inputs),
+        slots=math.prod(conv.kernel) * -(-conv.input.channels // permute.inputs),
     )

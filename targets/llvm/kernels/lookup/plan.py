@@ -26,14 +26,14 @@ class Plan:
         return self.lanes.slots * self.lanes.rows
 
     @property
-    def together(self) -> int:
+    def planes_per_pass(self) -> int:
         """How many bits are looked up in a table while it is in its register: all, where few vectors are summed."""
         n = self.lanes
         return self.planes if self.planes * n.vectors * n.outputs <= n.permute.registers else 1
 
 
-def make_plan(g: WeightedSum, constants: Constants, steps: int, planes: int, permute: Permute) -> Plan:
+def make_plan(conv: WeightedSum, constants: Constants, steps: int, planes: int, permute: Permute) -> Plan:
     """Return the plan of a sum whose weights have digits."""
-    found = choose_lanes(g, steps, permute)
-    periods = constants.flush_periods(g, found.rows_inside, permute.inputs)
-    return Plan(found, constants.digits(g.weight), periods, planes)
+    lanes = choose_lanes(conv, steps, permute)
+    periods = constants.flush_periods(conv, lanes.rows_inside, permute.inputs)
+    return Plan(lanes, constants.digits(conv.weight), periods, planes)

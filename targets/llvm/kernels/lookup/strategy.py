@@ -36,21 +36,21 @@ class LookUpSum(PlaneStrategy):
         "kernel": 1500.0,
         "listed": 0.7,
         "raised": 0.8,
-        "turned": 1.3,
+        "transposed": 1.3,
     }
 
     def refuses(self, site: Site) -> str:
-        g = site.sum
+        conv = site.sum
         if permute_of(site.machine.features) is None:
             return "the CPU has no byte permutes"
         unfit = refused(site)
         if unfit:
             return unfit
-        if g.layers is not None or g.input.depth > 1 or g.output.depth > 1:
+        if conv.layers is not None or conv.input.depth > 1 or conv.output.depth > 1:
             return "its map has depth"
-        if g.groups > 1 or g.stride[1] > 2 or g.bits > 32:
+        if conv.groups > 1 or conv.stride[1] > 2 or conv.bits > 32:
             return "groups, strides above 2 and sums above 32 bits are not looked up"
-        if not site.constants.digits(g.weight):
+        if not site.constants.digits(conv.weight):
             return "its weights do not split into few small digits"
         return ""
 
@@ -61,22 +61,22 @@ class LookUpSum(PlaneStrategy):
         """`lookup`: vectors looked up, or loaded as tables; `flush`: accumulators widened; `widened`: of those, to 32
         bits; `neuron`: comparisons of vectors; `gathered`: vectors of index bytes made; `staged`: rows of them copied;
         `ordered`: vectors of them brought into the order in which they are read."""
-        g = site.sum
-        plan = _plan(g, site.machine, site.constants, site.program.steps, planes)
+        conv = site.sum
+        plan = _plan(conv, site.machine, site.constants, site.program.steps, planes)
         n = plan.lanes
-        tiles = g.output.padded // LANES
+        tiles = conv.output.padded // LANES
         passes = tiles * LANES * n.chunks * n.windows * plan.planes
         inputs = n.permute.inputs
-        turns = sum(n.vectors + inputs / digits.split(inputs) / plan.together for digits in plan.digits)
+        turns = sum(n.vectors + inputs / digits.split(inputs) / plan.planes_per_pass for digits in plan.digits)
         flushes = passes * sum(math.ceil(plan.groups / period) for period in plan.periods)
         each = plan.planes * site.program.steps
-        rows = n.slots * each * (g.output.height + n.rows - 1)
-        gathered = each * math.ceil(g.input.channels / inputs) * math.ceil(g.input.pixels / n.vector)
+        rows = n.slots * each * (conv.output.height + n.rows - 1)
+        gathered = each * math.ceil(conv.input.channels / inputs) * math.ceil(conv.input.pixels / n.vector)
         ordered = 0 if n.narrow else plan.planes * n.chunks * n.windows * n.slots * n.rows * n.vectors
         return {
             "lookup": float(passes * plan.groups * turns),
             "flush": float(flushes * n.vectors),
-            "widened": float(flushes * n.vectors) if g.bits > 16 else 0.0,
+            "widened": float(flushes * n.vectors) if conv.bits > 16 else 0.0,
             "neuron": float(comparisons(site, n)),
             "gathered": float(gathered),
             "staged": float(rows),
@@ -87,18 +87,18 @@ class LookUpSum(PlaneStrategy):
     def emit(self, context: Context, region: Region, settings: Settings) -> None:
         from .kernel import LookUp
 
-        g = region.sum
-        if g is None:
+        conv = region.sum
+        if conv is None:
             raise TypeError("a look-up begins with a sum")
-        plan = _plan(g, context.machine, context.constants, context.steps, planes_of(g, settings))
+        plan = _plan(conv, context.machine, context.constants, context.steps, planes_of(conv, settings))
         LookUp.of(context, region, plan).emit()
 
 
-def _plan(g: WeightedSum, machine: Machine, constants: Constants, steps: int, planes: int) -> Plan:
+def _plan(conv: WeightedSum, machine: Machine, constants: Constants, steps: int, planes: int) -> Plan:
     permute = permute_of(machine.features)
     if permute is None:
         raise TypeError("a strategy that refuses is not asked")
-    return make_plan(g, constants, steps, planes, permute)
+    return make_plan(conv, constants, steps, planes, permute)
 
 
 STRATEGY = LookUpSum

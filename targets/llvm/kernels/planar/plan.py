@@ -31,9 +31,9 @@ class PixelLanes:
         return -(-self.pixels // self.chunk)
 
 
-def quads_of(g: WeightedSum) -> int:
+def quads_of(conv: WeightedSum) -> int:
     """Return how many quads hold the inputs of one output."""
-    return -(-g.input.channels * g.kernel[0] * g.kernel[1] // INPUTS)
+    return -(-conv.input.channels * conv.kernel[0] * conv.kernel[1] // INPUTS)
 
 
 @dataclass(frozen=True)
@@ -53,11 +53,15 @@ class Pieces:
         return -(-self.width // self.pixels)
 
 
-def pieces(g: WeightedSum) -> Pieces:
+def pieces(conv: WeightedSum) -> Pieces:
     """Return how a row of outputs is put together: one by one where the kernel skips columns."""
-    return Pieces.of(g.output.width) if g.stride[1] == 1 else Pieces(g.output.width, 1)
+    return Pieces.of(conv.output.width) if conv.stride[1] == 1 else Pieces(conv.output.width, 1)
 
 
-def in_order(g: WeightedSum) -> WeightedSum:
+def in_order(conv: WeightedSum) -> WeightedSum:
     """Return the sum of one pixel whose channels are all inputs of an output: its weights lie as quads do."""
-    return replace(g, kernel=(1, 1), input=Map(g.input.channels * g.kernel[0] * g.kernel[1], 1, 1, tile=g.input.tile))
+    return replace(
+        conv,
+        kernel=(1, 1),
+        input=Map(conv.input.channels * conv.kernel[0] * conv.kernel[1], 1, 1, tile=conv.input.tile),
+    )

@@ -88,30 +88,30 @@ class Quads:
 
     def _pad(self, channel: Expr, step: Expr) -> None:
         """Copy a plane to where zeros lie around it."""
-        g, context = self.sum, self.context
-        m, (rows, columns), codes = g.input, g.padding, context.memory.view("input", "uint8")
+        conv, context = self.sum, self.context
+        m, (rows, columns), codes = conv.input, conv.padding, context.memory.view("input", "uint8")
         row = Pieces.of(m.width)
         count = row.pixels
         with T.serial(0, m.height) as y, T.serial(0, row.count) as part:
             x = bind(first_pixel(row, part))
-            at = bind(input_index(context.program, g.source, context.sample, step, channel, y * m.width + x))
+            at = bind(input_index(context.program, conv.source, context.sample, step, channel, y * m.width + x))
             to = bind(self._spot(channel, step, y + rows, x + columns))
             T.buffer_store(self._bytes, codes[_run(at, count)], [_run(to, count)])
 
     def _join(self, step: Expr, y: Expr) -> None:
         """Put the inputs of a row of outputs together."""
-        g, row = self.sum, pieces(self.sum)
+        conv, row = self.sum, pieces(self.sum)
         count = row.pixels
-        inputs = list(product(range(g.input.channels), range(g.kernel[0]), range(g.kernel[1])))
+        inputs = list(product(range(conv.input.channels), range(conv.kernel[0]), range(conv.kernel[1])))
         with T.serial(0, row.count) as part:
             x = bind(first_pixel(row, part))
             for quad in range(self.count):
                 value = None
                 for place, (c, ky, kx) in enumerate(inputs[quad * INPUTS : quad * INPUTS + INPUTS]):
-                    at = bind(self._spot(i32(c), step, y * g.stride[0] + ky, x * g.stride[1] + kx))
+                    at = bind(self._spot(i32(c), step, y * conv.stride[0] + ky, x * conv.stride[1] + kx))
                     code = self._widened(at, count) << _each(8 * place, count)
                     value = code if value is None else value | code
-                to = bind(self.at(i32(quad), step, y * g.output.width + x))
+                to = bind(self.at(i32(quad), step, y * conv.output.width + x))
                 T.buffer_store(self.context.memory.view("arena", "int32"), value, [_run(to, count)])
 
     def _widened(self, at: Expr, count: int) -> Expr:

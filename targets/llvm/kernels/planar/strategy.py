@@ -35,33 +35,33 @@ class PlanarSum(KernelStrategy):
     }
 
     def refuses(self, site: Site) -> str:
-        g = site.sum
-        if choose(g, site.machine, site.constants) != Dot():
+        conv = site.sum
+        if choose(conv, site.machine, site.constants) != Dot():
             return "the CPU has no byte dot products of 512 bits, or its weights are wider than a byte"
-        if g.source not in site.program.graph.inputs:
+        if conv.source not in site.program.graph.inputs:
             return "it does not read the network's input"
-        if g.constant:
+        if conv.constant:
             return "its sum is constant in time"
-        if g.layers is not None or g.input.depth > 1 or g.groups > 1:
+        if conv.layers is not None or conv.input.depth > 1 or conv.groups > 1:
             return "depth and groups are not summed so"
-        if g.output.pixels < _FEWEST:
+        if conv.output.pixels < _FEWEST:
             return "its map is small"
-        if quads_of(g) > _QUADS or INPUTS * quads_of(g) * site.steps * g.output.pixels > _BYTES:
+        if quads_of(conv) > _QUADS or INPUTS * quads_of(conv) * site.steps * conv.output.pixels > _BYTES:
             return "its inputs are too many"
-        if lane_shape(site.program, site.region, _pixels(g, site.steps), site.constants, site.machine) is None:
+        if lane_shape(site.program, site.region, _pixels(conv, site.steps), site.constants, site.machine) is None:
             return "its neurons do not run in the order of the lanes"
         return ""
 
     def features(self, site: Site, settings: Settings) -> Mapping[str, float]:
         """`dot`: vector products; `narrowed`: vectors of sums stored; `neuron`: comparisons of vectors; `joined`: quads
         put together, a piece of a row each."""
-        g, n = site.sum, _pixels(site.sum, site.steps)
-        vectors = g.output.padded * n.chunks * n.lanes / LANES
+        conv, n = site.sum, _pixels(site.sum, site.steps)
+        vectors = conv.output.padded * n.chunks * n.lanes / LANES
         return {
-            "dot": vectors * quads_of(g),
+            "dot": vectors * quads_of(conv),
             "narrowed": vectors,
             "neuron": float(comparisons(site, n)),
-            "joined": float(site.steps * quads_of(g) * g.output.height * pieces(g).count),
+            "joined": float(site.steps * quads_of(conv) * conv.output.height * pieces(conv).count),
             "kernel": 1.0,
         }
 
@@ -73,8 +73,8 @@ class PlanarSum(KernelStrategy):
         Planar.of(context, region, _pixels(region.sum, context.steps)).emit()
 
 
-def _pixels(g: WeightedSum, steps: int) -> PixelLanes:
-    return PixelLanes(steps, g.output.pixels, g.output.width)
+def _pixels(conv: WeightedSum, steps: int) -> PixelLanes:
+    return PixelLanes(steps, conv.output.pixels, conv.output.width)
 
 
 STRATEGY = PlanarSum

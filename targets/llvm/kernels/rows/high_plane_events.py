@@ -27,11 +27,11 @@ _LINE = 64  # bytes that the memory brings at once
 
 
 @dataclass(frozen=True)
-class UpperPlanes:
+class HighPlaneEvents:
     """Emits lists and sums of one region's upper bits; the lists lie from byte `base` (a multiple of 64) on."""
 
     context: Context
-    g: WeightedSum
+    conv: WeightedSum
     shape: RowShape
     planes: int  # bits of an input that are summed elsewhere
     base: int
@@ -39,17 +39,17 @@ class UpperPlanes:
 
     @property
     def _rows(self) -> int:
-        return self.context.steps * self.g.input.rows
+        return self.context.steps * self.conv.input.rows
 
     @property
     def _times(self) -> int:
         """How many events an input gives at most."""
-        return self.g.source.type.range[1] >> self.planes
+        return self.conv.source.type.range[1] >> self.planes
 
     @property
     def _segment(self) -> int:
         """Elements of the events of one row, and what a vector behind them may touch."""
-        return self.g.input.width * self.g.input.padded * self._times + LANES
+        return self.conv.input.width * self.conv.input.padded * self._times + LANES
 
     @property
     def _events(self) -> int:
@@ -75,9 +75,9 @@ class UpperPlanes:
             T.buffer_store(self._arena, at[0] - begin, [i32(self.base // 4) + row])
 
     def _scan(self, row: Expr, at: Expr) -> None:
-        source = self.context.place_of(self.g.source)
+        source = self.context.place_of(self.conv.source)
         codes = self.context.memory.view(source.region, source.dtype)
-        line = self.g.input.width * source.channels
+        line = self.conv.input.width * source.channels
         size = max(n for n in (16, 32, 64) if line % n == 0)
         first = bind(source.base + row * line)
         with T.serial(0, line // size) as turn:
@@ -87,10 +87,10 @@ class UpperPlanes:
                 here = bind(turn * size + part * LANES)
                 column = bind(tirx.floordiv(here, i32(source.channels)))
                 event = bind((column << _COLUMN) + (here - column * source.channels))
-                found = bind(cast(codes[lanes(start + part * LANES)], "int32"))
+                inputs = bind(cast(codes[lanes(start + part * LANES)], "int32"))
                 for times in range(1, self._times + 1):
                     events = broadcast(event) + lanes(i32(0))
-                    append(self.context, at, found >= constant(times << self.planes, "int32"), events)
+                    append(self.context, at, inputs >= constant(times << self.planes, "int32"), events)
 
     def add(self, tile: Expr, chunk: Expr, rows_at: Expr, free: Expr) -> None:
         """Add to the rows of a tile; `free`: first element of scratch for as many sums."""
@@ -99,12 +99,12 @@ class UpperPlanes:
         T.buffer_store(total, i32(0), [i32(0)])
         counts = i32(self.base // 4)
         with loop(self.context.steps) as t, T.serial(0, count) as k:
-            T.buffer_store(total, total[0] + self._arena[counts + t * self.g.input.rows + first + k], [i32(0)])
+            T.buffer_store(total, total[0] + self._arena[counts + t * self.conv.input.rows + first + k], [i32(0)])
         with T.If(total[0] > i32(0)), T.Then():
             self._clear(free)
             with loop(self.context.steps) as t, T.serial(0, count) as k:
                 step, y = bind(t), bind(first + k)
-                row = bind(step * self.g.input.rows + y)
+                row = bind(step * self.conv.input.rows + y)
                 with T.serial(0, self._arena[counts + row]) as e:
                     event = bind(self._arena[i32(self._events) + row * self._segment + e])
                     self._add_event(tile, chunk, step, y, event, free)
@@ -112,12 +112,12 @@ class UpperPlanes:
 
     def _window(self, chunk: Expr) -> tuple[Expr, Expr]:
         """Return the first row of the input that a chunk of outputs sees, and how many."""
-        g, n = self.g, self.shape
-        top = bind(tirx.floordiv(chunk * n.chunk, i32(g.output.width)) * g.stride[0] - g.padding[0])
+        conv, n = self.conv, self.shape
+        top = bind(tirx.floordiv(chunk * n.chunk, i32(conv.output.width)) * conv.stride[0] - conv.padding[0])
         last = tirx.min(chunk * n.chunk + n.chunk, i32(n.pixels)) - 1
-        below = tirx.floordiv(last, i32(g.output.width)) * g.stride[0] - g.padding[0] + g.kernel[0]
+        below = tirx.floordiv(last, i32(conv.output.width)) * conv.stride[0] - conv.padding[0] + conv.kernel[0]
         first = bind(tirx.max(top, i32(0)))
-        return first, bind(tirx.max(tirx.min(below, i32(g.input.rows)) - first, i32(0)))
+        return first, bind(tirx.max(tirx.min(below, i32(conv.input.rows)) - first, i32(0)))
 
     def _clear(self, free: Expr) -> None:
         count = elements(self.dtype)
@@ -131,33 +131,33 @@ class UpperPlanes:
 
     def _add_event(self, tile: Expr, chunk: Expr, step: Expr, y: Expr, event: Expr, free: Expr) -> None:
         """Add one input's weights to 16 channels of all outputs of the chunk that see it."""
-        g, n = self.g, self.shape
-        where = self.context.constants.spread(g)
+        conv, n = self.conv, self.shape
+        where = self.context.constants.spread(conv)
         weights = self.context.memory.view("constant", where.dtype)
         channel = event & i32((1 << _COLUMN) - 1)
-        row = tile * g.input.padded + channel
-        first = bind(where.offset // itemsize(where.dtype) + row * (g.kernel[0] * g.kernel[1] * LANES))
+        row = tile * conv.input.padded + channel
+        first = bind(where.offset // itemsize(where.dtype) + row * (conv.kernel[0] * conv.kernel[1] * LANES))
         self._fetch_ahead(weights, itemsize(where.dtype), first)
-        below, right = bind(y + g.padding[0]), bind((event >> _COLUMN) + g.padding[1])
-        with T.serial(0, g.kernel[0]) as ky, T.serial(0, g.kernel[1]) as kx:
+        below, right = bind(y + conv.padding[0]), bind((event >> _COLUMN) + conv.padding[1])
+        with T.serial(0, conv.kernel[0]) as ky, T.serial(0, conv.kernel[1]) as kx:
             down, across = bind(below - ky), bind(right - kx)
-            oy, ox = (bind(tirx.floordiv(at, i32(s))) for at, s in zip((down, across), g.stride, strict=True))
-            pixel = bind(oy * g.output.width + ox - chunk * n.chunk)
-            inside = [down >= i32(0), across >= i32(0), oy < i32(g.output.height), ox < i32(g.output.width)]
-            seen = [at == o * s for at, o, s in zip((down, across), (oy, ox), g.stride, strict=True) if s > 1]
+            oy, ox = (bind(tirx.floordiv(at, i32(s))) for at, s in zip((down, across), conv.stride, strict=True))
+            pixel = bind(oy * conv.output.width + ox - chunk * n.chunk)
+            inside = [down >= i32(0), across >= i32(0), oy < i32(conv.output.height), ox < i32(conv.output.width)]
+            seen = [at == o * s for at, o, s in zip((down, across), (oy, ox), conv.stride, strict=True) if s > 1]
             with T.If(all_of([*inside, *seen, pixel >= i32(0), pixel < i32(n.chunk)])), T.Then():
                 at = bind(free + (step * n.step_stride + pixel) * LANES)
-                raw = weights[lanes(first + (ky * g.kernel[1] + kx) * LANES)]
+                raw = weights[lanes(first + (ky * conv.kernel[1] + kx) * LANES)]
                 wide = cast(cast(raw, "int32" if self.dtype == "int32" else "int16"), self.dtype)
                 shifted = wide << constant(self.planes, self.dtype)
                 T.buffer_store(self._sums, self._sums[lanes(at)] + shifted, [lanes(at)])
 
     def _fetch_ahead(self, weights: Expr, size: int, first: Expr) -> None:
         """Ask for what the next tile adds for an event: no hardware foresees which channels events have."""
-        taps = self.g.kernel[0] * self.g.kernel[1] * LANES
+        taps = self.conv.kernel[0] * self.conv.kernel[1] * LANES
         line = _LINE // size
         for k in range(-(-taps // line) + (taps % line > 0)):
-            prefetch(weights, first + (self.g.input.padded * taps + k * line))
+            prefetch(weights, first + (self.conv.input.padded * taps + k * line))
 
     def _join(self, rows_at: Expr, free: Expr) -> None:
         """Add the transpose of the scratch to the rows."""
@@ -173,7 +173,7 @@ class UpperPlanes:
                 T.buffer_store(view, view[target] + row, [target])
 
 
-def _any(found: Expr, dtype: str, count: int) -> Expr:
+def _any(vector: Expr, dtype: str, count: int) -> Expr:
     """Return whether any element of a vector is not 0."""
     item = dtype.removeprefix("uint").removeprefix("int")
-    return T.call_llvm_pure_intrin(dtype, f"llvm.vector.reduce.or.v{count}i{item}", found) != tirx.const(0, dtype)
+    return T.call_llvm_pure_intrin(dtype, f"llvm.vector.reduce.or.v{count}i{item}", vector) != tirx.const(0, dtype)

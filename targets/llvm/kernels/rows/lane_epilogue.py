@@ -22,13 +22,13 @@ from spqc.targets._tir.width import LANES
 
 from .lane_operand import LaneOperand
 from .lane_shape import LaneShape, item
-from .lane_store import LaneStore, turn
-from .permute import Wide, permute, wide_held
+from .lane_store import LaneStore, transpose
+from .permute import Wide, materialise_wide, permute
 
 
 @dataclass
-class LaneTail:
-    """Emits the tail of one region, 16 rows of a chunk at a time."""
+class LaneEpilogue:
+    """Emits the epilogue of one region, 16 rows of a chunk at a time."""
 
     context: Context
     region: Region
@@ -56,7 +56,7 @@ class LaneTail:
                     self._neurons(tile, traced=False)
         else:
             self._neurons(tile, traced=False)
-        turn(self.context, n, n.word, self._at(0, n.word), self._at(n.turned_at, n.word))
+        transpose(self.context, n, n.word, self._at(0, n.word), self._at(n.turned_at, n.word))
         leaving.deliver(tile, chunk)
 
     def _view(self, dtype: str) -> Expr:
@@ -70,19 +70,19 @@ class LaneTail:
         """Leave the packed spikes of all steps, [channel][pixel]."""
         n = self.shape
         words = self._at(0, n.word)
-        groups = LANES // n.together
+        groups = LANES // n.channels_per_vector
         with T.serial(0, groups) as group:
             vectors = bind((tile * groups + group) * n.tables)
             tables = None if n.gated else self._tables(vectors)
-            row = bind(self.rows_at + group * (n.together * n.rows.lanes))
+            row = bind(self.rows_at + group * (n.channels_per_vector * n.rows.lanes))
             factors = self._factors(bind(tile * LANES + group))
             with loop(n.vectors) as v:
-                spot = bind(group * (n.together * n.stride) + v * n.span)
+                spot = bind(group * (n.channels_per_vector * n.stride) + v * n.pixels_per_vector)
                 outcome, word = Wide("outcome", n.dtype, n.count), Wide("word", n.dtype, n.count)
-                outcome.set(self._entry(n.start))
+                outcome.set(self._entry(n.first_outcome))
                 word.set(constant(0, n.dtype, n.count))
                 for t in range(n.steps):
-                    sums, now = self._sums(bind(row + v * n.span), t), tables
+                    sums, now = self._sums(bind(row + v * n.pixels_per_vector), t), tables
                     if factors:
                         sums = self._combined(sums, factors, t, spot)
                     if now is None:
@@ -94,7 +94,7 @@ class LaneTail:
     def _tables(self, first: Expr) -> list[Expr]:
         """Return the thresholds of one group of channels, as vectors of entries."""
         n = self.shape
-        where = self.context.constants.thresholds(self.op, n.dtype, n.together)
+        where = self.context.constants.thresholds(self.op, n.dtype, n.channels_per_vector)
         at = bind(self.context.constant_index(where.offset, n.dtype) + first * n.count)
         view = self.context.memory.view("constant", n.dtype)
         return [T.Bind(view[lanes(at + k * n.count, n.count)]) for k in range(n.thresholds)]
@@ -103,24 +103,24 @@ class LaneTail:
         """Return the sums of one step: of one row, or of several rows side by side."""
         n = self.shape
         first, view = at + t * n.rows.step_stride, self._view(n.sums)
-        if n.together == 1:
+        if n.channels_per_vector == 1:
             return T.Bind(view[lanes(first, n.count)])
-        parts = [view[lanes(first + q * n.rows.lanes, n.span)] for q in range(n.together)]
-        return wide_held(tirx.Shuffle(parts, [i32(i) for i in range(n.count)]), n.dtype, n.count)
+        parts = [view[lanes(first + q * n.rows.lanes, n.pixels_per_vector)] for q in range(n.channels_per_vector)]
+        return materialise_wide(tirx.Shuffle(parts, [i32(i) for i in range(n.count)]), n.dtype, n.count)
 
     def _factors(self, channel: Expr) -> list[Expr]:
         """Return what a channel's two sums are multiplied by; nothing where there is one sum."""
         n, constants = self.shape, self.context.constants
         view = self.context.memory.view("constant", n.dtype)
         places = [constants.vector(value, n.dtype).offset for value in (n.combine.inputs[2:] if n.combine else ())]
-        found = [view[bind(self.context.constant_index(place, n.dtype) + channel)] for place in places]
-        return [T.Bind(broadcast(value, n.count)) for value in found]
+        elements_of_factors = [view[bind(self.context.constant_index(place, n.dtype) + channel)] for place in places]
+        return [T.Bind(broadcast(value, n.count)) for value in elements_of_factors]
 
     def _combined(self, sums: Expr, factors: list[Expr], t: int, spot: Expr) -> Expr:
         """Return the integer that two sums of a lane make."""
         n = self.shape
         first, second = cast(sums, n.dtype, n.count) * factors[0], self._operand(t, spot) * factors[1]
-        return wide_held(first + second, n.dtype, n.count)
+        return materialise_wide(first + second, n.dtype, n.count)
 
     def _operand(self, t: int, spot: Expr) -> Expr:
         """Return what a residual path brings at one step, out of the packed steps where they are."""
@@ -134,14 +134,14 @@ class LaneTail:
     def _gate(self, t: int, channel: Expr) -> Expr:
         """Return 1 where the gate of a channel is open at a step, else 0."""
         value = self.op.inputs[self.op.operand("gate") or 0]
-        found = self.context.place_of(value).element(i32(t), i32(0), channel)
-        return bind(tirx.Select(found > i32(0), i32(1), i32(0)))
+        gate = self.context.place_of(value).element(i32(t), i32(0), channel)
+        return bind(tirx.Select(gate > i32(0), i32(1), i32(0)))
 
     def _let_through(self, sums: Expr, gate: Expr) -> Expr:
         """Return sums, or zeros behind a closed gate, where nothing may have been summed."""
         n = self.shape
         mask = broadcast((i32(0) - gate).astype(n.dtype), n.count)
-        return wide_held(sums & mask, n.dtype, n.count)
+        return materialise_wide(sums & mask, n.dtype, n.count)
 
     def _step(
         self, sums: Expr, tables: list[Expr], outcome: Wide, word: Wide, t: int, spot: Expr, traced: bool
@@ -150,8 +150,8 @@ class LaneTail:
         n = self.shape
         entry = outcome.get()
         if n.op.identities > 1:
-            entry = wide_held(entry + self._operand(t, spot), n.dtype, n.count)
-        reached = [sums >= wide_held(permute(n.dtype, table, entry), n.dtype, n.count) for table in tables]
+            entry = materialise_wide(entry + self._operand(t, spot), n.dtype, n.count)
+        reached = [sums >= materialise_wide(permute(n.dtype, table, entry), n.dtype, n.count) for table in tables]
         fired = select(reached[self.op.fires - 1], self._constant(_signed(1 << t, n.dtype)), self._constant(0))
         word.set(word.get() | fired)
         outcome.set(_last(reached, [self._entry(k) for k in range(n.thresholds + 1)]))
@@ -167,21 +167,21 @@ class LaneTail:
     def _entry(self, outcome: int) -> Expr:
         """Return the index of an outcome's first entry, in each channel's own share of the tables."""
         n = self.shape
-        found = self._constant(outcome * n.op.identities)
-        if n.together == 1:
-            return found
-        channel = lanes(i32(0), n.count) >> constant(n.span.bit_length() - 1, "int32", n.count)
-        return wide_held(
-            found + cast(channel * constant(n.share, "int32", n.count), n.dtype, n.count), n.dtype, n.count
+        value = self._constant(outcome * n.op.identities)
+        if n.channels_per_vector == 1:
+            return value
+        channel = lanes(i32(0), n.count) >> constant(n.pixels_per_vector.bit_length() - 1, "int32", n.count)
+        return materialise_wide(
+            value + cast(channel * constant(n.share, "int32", n.count), n.dtype, n.count), n.dtype, n.count
         )
 
 
 def _last(reached: list[Expr], values: list[Expr]) -> Expr:
     """Return values[k] where k thresholds are reached; thresholds ascend."""
-    found = values[0]
+    chosen_value = values[0]
     for mask, value in zip(reached, values[1:], strict=True):
-        found = select(mask, value, found)
-    return found
+        chosen_value = select(mask, value, chosen_value)
+    return chosen_value
 
 
 def _signed(bits: int, dtype: str) -> int:

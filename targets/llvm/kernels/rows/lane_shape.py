@@ -60,7 +60,8 @@ class Operand:
 
 @dataclass(frozen=True)
 class LaneShape:
-    """Vectors of `count` lanes: `span` pixels of each of `together` channels; spikes lie [channel][`stride` pixels].
+    """Vectors of `count` lanes: `pixels_per_vector` pixels of each of
+    `channels_per_vector` channels; spikes lie [channel][`stride` pixels].
 
     Byte offsets are those of scratch memory behind the rows: packed spikes, what is transposed, the operand, traces.
     """
@@ -75,12 +76,12 @@ class LaneShape:
     entries: Entries
     combine: Combine | None
     operand: Operand | None
-    start: int  # an outcome that leaves the first state
-    together: int = field(init=False)
+    first_outcome: int  # an outcome that leaves the first state
+    channels_per_vector: int = field(init=False)
 
     def __post_init__(self) -> None:
         side_by_side = self.count // LANES if self.stride == LANES and not self.gated else 1
-        object.__setattr__(self, "together", side_by_side)
+        object.__setattr__(self, "channels_per_vector", side_by_side)
 
     @property
     def gated(self) -> bool:
@@ -91,8 +92,8 @@ class LaneShape:
         return _VECTOR // item(self.dtype)
 
     @property
-    def span(self) -> int:
-        return self.count // self.together
+    def pixels_per_vector(self) -> int:
+        return self.count // self.channels_per_vector
 
     @property
     def stride(self) -> int:
@@ -101,12 +102,12 @@ class LaneShape:
     @property
     def vectors(self) -> int:
         """Vectors of a channel's pixels (or of several channels')."""
-        return -(-self.rows.chunk // self.span)
+        return -(-self.rows.chunk // self.pixels_per_vector)
 
     @property
     def share(self) -> int:
         """Entries of a table that belong to one channel."""
-        return self.count // self.together
+        return self.count // self.channels_per_vector
 
     @property
     def tables(self) -> int:
@@ -149,10 +150,10 @@ def lane_shape(
     permute = permute_of(machine.features)
     if permute is None or permute.vector != _VECTOR:
         return None
-    found = _neuron(region)
-    if found is None or region.sum is None or program.mode != "fused" or program.steps > _STEPS:
+    neurons = _neuron(region)
+    if neurons is None or region.sum is None or program.mode != "fused" or program.steps > _STEPS:
         return None
-    op, combine = found
+    op, combine = neurons
     if op.states > _STATES or "direction" in op.reads or 0 not in op.following:
         return None
     word = "uint8" if program.steps <= 8 else "uint16"
@@ -181,8 +182,8 @@ def lane_shape(
 
 
 def _neuron(region: Region) -> tuple[Automaton, Combine | None] | None:
-    """Return the neuron, and what combines the sum with another before it; None where the tail is anything else."""
-    match region.tail:
+    """Return the neuron, and what combines the sum with another before it; None where the epilogue is anything else."""
+    match region.epilogue:
         case (Automaton() as op,):
             return op, None
         case (Combine() as combine, Automaton() as op) if combine.out.type.bits <= 32 and op.identities == 1:

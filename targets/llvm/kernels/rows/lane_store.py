@@ -94,8 +94,8 @@ class LaneStore:
         for step, values, counted in places:
             at = bind(target.index(step, pixel, channel))
             view = self.context.memory.view(target.region, target.dtype)
-            found = [value.astype(f"{target.dtype}x{LANES}") for value in values]
-            store(view, at, _joined([view[lanes(at)], *found] if more else found, counted))
+            converted = [value.astype(f"{target.dtype}x{LANES}") for value in values]
+            store(view, at, _joined([view[lanes(at)], *converted] if more else converted, counted))
 
     def _bit(self, word: Expr, t: int) -> Expr:
         dtype = self.shape.word
@@ -107,13 +107,13 @@ class LaneStore:
         view, arena = self.context.memory.view("trace", "uint8"), self.context.memory.view("arena", "uint8")
         with loop(n.steps) as t:
             turned = bind(self.free + n.turned_at)
-            turn(self.context, n, "uint8", bind(self.free + n.traced_at + t * n.plane), turned)
+            transpose(self.context, n, "uint8", bind(self.free + n.traced_at + t * n.plane), turned)
             with T.serial(0, self._pixels(chunk)) as p:
                 at = self.context.trace_index(name, t, chunk * n.rows.chunk + p, tile * LANES)
                 store(view, at, arena[lanes(turned + p * LANES)])
 
 
-def turn(context: Context, n: LaneShape, dtype: str, source: Expr, target: Expr) -> None:
+def transpose(context: Context, n: LaneShape, dtype: str, source: Expr, target: Expr) -> None:
     """Transpose [channel][pixel] to [pixel][channel]: 16 rows from element `source` on, to element `target`."""
     view, count = context.memory.view("arena", dtype), elements(dtype)
     with loop(-(-n.rows.chunk // count)) as part:
@@ -125,7 +125,7 @@ def turn(context: Context, n: LaneShape, dtype: str, source: Expr, target: Expr)
 
 def _joined(values: list[Expr], counted: bool) -> Expr:
     """Return the sum of vectors, or their union."""
-    found = values[0]
+    joined = values[0]
     for value in values[1:]:
-        found = found + value if counted else found | value
-    return found
+        joined = joined + value if counted else joined | value
+    return joined

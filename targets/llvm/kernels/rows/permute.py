@@ -33,8 +33,8 @@ class Wide:
         T.buffer_store(self.buffer, value, [lanes(i32(0), self.count)])
 
 
-def wide_held(value: Expr, dtype: str, count: int) -> Expr:
-    """Evaluate a wide vector once (see `vector.held`)."""
+def materialise_wide(value: Expr, dtype: str, count: int) -> Expr:
+    """Evaluate a wide vector once (see `vector.materialise`)."""
     register = Wide("held", dtype, count)
     register.set(value)
     return T.Bind(register.get())
@@ -76,7 +76,9 @@ def to_lane_major(rows: list[Expr], dtype: str, bits: int = 512) -> list[Expr]:
     for _ in range(LANES.bit_length() - 1):  # each turn moves the row's top bit to the end of the index
         half = len(rows) // 2
         pairs = [(rows[i], rows[i + half]) for i in range(half)]
-        rows = [wide_held(permute_two(dtype, a, index, b), dtype, count) for a, b in pairs for index in (low, high)]
+        rows = [
+            materialise_wide(permute_two(dtype, a, index, b), dtype, count) for a, b in pairs for index in (low, high)
+        ]
     return rows
 
 
@@ -87,7 +89,9 @@ def _interleaved(rows: list[Expr], dtype: str, count: int) -> list[Expr]:
         half = len(rows) // 2
         pairs = [(rows[i], rows[i + half]) for i in range(half)]
         rows = [
-            wide_held(tirx.Shuffle([a, b], [i32(i) for i in order]), dtype, count) for a, b in pairs for order in orders
+            materialise_wide(tirx.Shuffle([a, b], [i32(i) for i in order]), dtype, count)
+            for a, b in pairs
+            for order in orders
         ]
     return rows
 
@@ -100,7 +104,9 @@ def to_row_major(vectors: list[Expr], dtype: str, bits: int = 512) -> list[Expr]
     even, odd = (_striding(dtype, count, first) for first in (0, 1))
     for _ in range(LANES.bit_length() - 1):
         pairs = [(vectors[i], vectors[i + 1]) for i in range(0, len(vectors), 2)]
-        vectors = [wide_held(permute_two(dtype, a, index, b), dtype, count) for index in (even, odd) for a, b in pairs]
+        vectors = [
+            materialise_wide(permute_two(dtype, a, index, b), dtype, count) for index in (even, odd) for a, b in pairs
+        ]
     return vectors
 
 
@@ -114,16 +120,16 @@ def every_second(first: Expr, second: Expr, count: int) -> Expr:
 def _interleaving(dtype: str, count: int, first: int) -> Expr:
     """Return the index vector first, count + first, first + 1, count + first + 1, ..."""
     lane = lanes(i32(0), count)
-    found = (
+    index = (
         first + (lane >> constant_lanes(1, count)) + (lane & constant_lanes(1, count)) * constant_lanes(count, count)
     )
-    return wide_held(found.astype(f"{dtype}x{count}"), dtype, count)
+    return materialise_wide(index.astype(f"{dtype}x{count}"), dtype, count)
 
 
 def _striding(dtype: str, count: int, first: int) -> Expr:
     """Return the index vector first, first + 2, first + 4, ..."""
     lane = lanes(i32(0), count) * constant_lanes(2, count) + constant_lanes(first, count)
-    return wide_held(lane.astype(f"{dtype}x{count}"), dtype, count)
+    return materialise_wide(lane.astype(f"{dtype}x{count}"), dtype, count)
 
 
 def constant_lanes(value: int, count: int, dtype: str = "int32") -> Expr:
@@ -134,7 +140,7 @@ def bit_transposed(rows: Expr) -> Expr:
     """Return each 8 bytes' transpose as a matrix of bits: bit i of byte j is bit j of byte 7 - i (GFNI)."""
     lane = lanes(i32(0), 64)
     single = (constant_lanes(1, 64) << (lane & constant_lanes(7, 64))).astype("int8x64")
-    ones = wide_held(single, "int8", 64)
+    ones = materialise_wide(single, "int8", 64)
     return T.call_llvm_pure_intrin("int8x64", "llvm.x86.vgf2p8affineqb.512", ones, rows, tirx.const(0, "int8"))
 
 

@@ -16,10 +16,10 @@ _COMPARISONS = 216  # in straight code, as in `blocks`
 def comparisons(site: Site, n: RowShape) -> int:
     """Return how many comparisons of vectors the neurons behind rows of sums take, for a strategy's cost."""
     region, steps = site.region, site.program.steps
-    found = lane_shape(site.program, region, n, site.constants, site.machine)
+    shape = lane_shape(site.program, region, n, site.constants, site.machine)
     channels = padded(region.result.type.shape[0], LANES)
-    if found is not None:
-        return channels // found.together * found.vectors * n.chunks * steps * found.thresholds
+    if shape is not None:
+        return channels // shape.channels_per_vector * shape.vectors * n.chunks * steps * shape.thresholds
     return channels // LANES * n.pixels * steps * (thresholds(region) + 2)
 
 

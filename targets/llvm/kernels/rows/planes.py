@@ -19,25 +19,25 @@ _ROW = 32  # lanes of a vector of 16-bit sums
 
 def refused(site: Site) -> str:
     """Return why the input of a sum is not read as planes of bits; the empty text where it is."""
-    g = site.sum
+    conv = site.sum
     x = site.region.kernel.ops[0].type_of(0)
-    if site.region.kernel.ops[0].inputs[0] in site.program.graph.inputs or g.source in site.program.graph.inputs:
+    if site.region.kernel.ops[0].inputs[0] in site.program.graph.inputs or conv.source in site.program.graph.inputs:
         return "it reads the network's input"
-    if g.constant or x.clock == "const":
+    if conv.constant or x.clock == "const":
         return "its sum is constant in time"
     if x.range[0] < 0 or x.range[1] >= 2**_PLANES:
         return f"its input has more than {_PLANES} bits"
     return ""
 
 
-def bits(g: WeightedSum) -> int:
+def bits(conv: WeightedSum) -> int:
     """Return how many bits the inputs of a sum have."""
-    return max(1, g.source.type.range[1].bit_length())
+    return max(1, conv.source.type.range[1].bit_length())
 
 
-def planes_of(g: WeightedSum, settings: Settings) -> int:
+def planes_of(conv: WeightedSum, settings: Settings) -> int:
     """Return how many bits of the inputs are summed whole: all, where no setting says less."""
-    return settings.get("planes", bits(g))
+    return settings.get("planes", bits(conv))
 
 
 class PlaneStrategy(KernelStrategy):
@@ -53,7 +53,7 @@ class PlaneStrategy(KernelStrategy):
 
     def features(self, site: Site, settings: Settings) -> Mapping[str, float]:
         planes = planes_of(site.sum, settings)
-        return {**self.whole(site, planes), **self._upper(site, planes)}
+        return {**self.whole(site, planes), **self._high_planes(site, planes)}
 
     @abstractmethod
     def whole(self, site: Site, planes: int) -> Mapping[str, float]:
@@ -63,18 +63,18 @@ class PlaneStrategy(KernelStrategy):
     def rows(self, site: Site) -> RowShape:
         """Return how the outputs lie in rows."""
 
-    def _upper(self, site: Site, planes: int) -> Mapping[str, float]:
-        """`listed`: vectors of inputs looked at; `raised`: additions of an event to 16 outputs; `turned`: vectors of
-        sums transposed, in chunks that have events."""
-        g, n = site.sum, self.rows(site)
-        if planes >= bits(g):
+    def _high_planes(self, site: Site, planes: int) -> Mapping[str, float]:
+        """`listed`: vectors of inputs looked at; `raised`: additions of an event to 16 outputs; `transposed`: vectors
+        of sums, in chunks that have events."""
+        conv, n = site.sum, self.rows(site)
+        if planes >= bits(conv):
             return {}
-        inputs = site.steps * g.input.pixels * g.input.padded
-        tiles, taps = g.output.padded // LANES, g.kernel[0] * g.kernel[1]
+        inputs = site.steps * conv.input.pixels * conv.input.padded
+        tiles, taps = conv.output.padded // LANES, conv.kernel[0] * conv.kernel[1]
         events = sum(share * (code >> planes) for code, share in enumerate(site.density.chances)) * inputs
         some = min(1.0, events / n.chunks)
         return {
             "listed": inputs / 64,
             "raised": events * tiles * taps,
-            "turned": some * tiles * LANES * n.chunks * n.lanes / _ROW,
+            "transposed": some * tiles * LANES * n.chunks * n.lanes / _ROW,
         }

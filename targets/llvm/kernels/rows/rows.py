@@ -1,8 +1,8 @@
 """A kernel whose sums come as rows: for 16 channels at a time, [channel][lane], a chunk of pixels of all steps.
 
 A subclass fills the rows; what follows (neuron over all steps, pooling, packing, traces) is here, the same for all: in
-the order of the lanes where `lane_shape` finds one, else the rows are transposed, and the dense kernel's tail goes on
-as if it had summed itself.
+the order of the lanes where `lane_shape` finds one, else the rows are transposed, and the dense kernel's epilogue goes
+on as if it had summed itself.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from tvm import tirx
 from tvm.tirx.script import builder as T
 
 from spqc.targets._plan.geometry import WeightedSum
-from spqc.targets._tir.vector import Expr, bind, cast, held, i32, lanes, loop, when
+from spqc.targets._tir.vector import Expr, bind, cast, i32, lanes, loop, materialise, when
 from spqc.targets._tir.width import LANES
 
 from ..dense.kernel import Dense
-from .high_plane_events import UpperPlanes
-from .lane_epilogue import LaneTail
+from .high_plane_events import HighPlaneEvents
+from .lane_epilogue import LaneEpilogue
 from .lane_shape import RowShape, lane_shape
 from .permute import elements, register_bits, to_lane_major
 
@@ -40,7 +40,7 @@ class Loaded:
         lane = (self.first + step) * self.kernel.shape.step_stride + pixel
         raw = self.kernel.sums_view[lanes(self.at + lane * LANES)]
         signed = raw if self.kernel.sum_dtype == "int32" else cast(raw, "int16")
-        return held(cast(signed, "int32"))
+        return materialise(cast(signed, "int32"))
 
 
 @dataclass
@@ -74,29 +74,29 @@ class RowKernel(Dense):
         return self.context.memory.view("arena", self.sum_dtype)
 
     def stage_input(self) -> None:
-        self.dtype = self.tail.dtype = "int32"
-        self.lane_tail = self._lane_tail()
+        self.dtype = self.epilogue.dtype = "int32"
+        self.lane_epilogue = self._lane_epilogue()
         self.sums_at = self.stage_rows()
-        self.upper = self._upper()
+        self.high_planes = self._high_planes()
         self.context.reserve(self.sums_at + self.context.machine.threads * self._unit_bytes - self.context.scratch)
 
-    def _upper(self) -> UpperPlanes | None:
+    def _high_planes(self) -> HighPlaneEvents | None:
         """List the inputs that have bits above those of `fill`; None where none can."""
         if self.head.source.type.range[1] < 1 << self.planes:
             return None
         base = -(-self.sums_at // 64) * 64
-        found = UpperPlanes(self.context, self.head, self.shape, self.planes, base, self.sum_dtype)
-        found.list_events()
-        self.sums_at = found.end
-        return found
+        events = HighPlaneEvents(self.context, self.head, self.shape, self.planes, base, self.sum_dtype)
+        events.list_events()
+        self.sums_at = events.end
+        return events
 
-    def _lane_tail(self) -> LaneTail | None:
+    def _lane_epilogue(self) -> LaneEpilogue | None:
         """Return what finishes rows as they lie; None where they are transposed."""
         c = self.context
-        found = lane_shape(c.program, self.region, self.shape, c.constants, c.machine)
-        if found is None or self.target is None:
+        shape = lane_shape(c.program, self.region, self.shape, c.constants, c.machine)
+        if shape is None or self.target is None:
             return None
-        return LaneTail(c, self.region, found.op, self.target, found)
+        return LaneEpilogue(c, self.region, shape.op, self.target, shape)
 
     @property
     def _item(self) -> int:
@@ -105,8 +105,8 @@ class RowKernel(Dense):
     @property
     def _unit_bytes(self) -> int:
         """Scratch of one thread: the sums of a chunk, and what finishing them takes."""
-        tail = self._rows_bytes if self.lane_tail is None else self.lane_tail.shape.bytes
-        return self._rows_bytes + (tail if self.upper is None else max(tail, self._rows_bytes))
+        epilogue = self._rows_bytes if self.lane_epilogue is None else self.lane_epilogue.shape.bytes
+        return self._rows_bytes + (epilogue if self.high_planes is None else max(epilogue, self._rows_bytes))
 
     @property
     def _rows_bytes(self) -> int:
@@ -126,7 +126,7 @@ class RowKernel(Dense):
                 self._tile(tile, chunk)
 
     @property
-    def _together(self) -> int:
+    def _chunks_per_piece(self) -> int:
         """Chunks that one thread takes: all for one thread, else as few as no pooled pixel has its window beyond."""
         n, rows = self.shape, self.region.pooled_rows
         if self.context.machine.threads == 1:
@@ -136,13 +136,13 @@ class RowKernel(Dense):
     @property
     def apart(self) -> int:
         """How many pieces of the map threads may take."""
-        return -(-self.shape.chunks // self._together)
+        return -(-self.shape.chunks // self._chunks_per_piece)
 
     @contextmanager
     def chunks_of(self, piece: Expr) -> Iterator[Expr]:
         """Emit a loop over the chunks of a piece of the map."""
-        first, count = bind(piece * self._together), i32(self._together)
-        if self.shape.chunks % self._together:
+        first, count = bind(piece * self._chunks_per_piece), i32(self._chunks_per_piece)
+        if self.shape.chunks % self._chunks_per_piece:
             count = bind(tirx.min(count, i32(self.shape.chunks) - first))
         with T.serial(0, count) as more:
             yield bind(first + more)
@@ -151,21 +151,21 @@ class RowKernel(Dense):
         unit = self.context.thread()
         self.rows_at = bind(i32(self.sums_at // self._item) + unit * (self._unit_bytes // self._item))
         self.transposed_at = bind(self.rows_at + LANES * self.shape.lanes)
-        if self.lane_tail is not None:
-            self.lane_tail.place(self.rows_at, bind(i32(self.sums_at + self._rows_bytes) + unit * self._unit_bytes))
+        if self.lane_epilogue is not None:
+            self.lane_epilogue.place(self.rows_at, bind(i32(self.sums_at + self._rows_bytes) + unit * self._unit_bytes))
 
     def _tile(self, tile: Expr, chunk: Expr) -> None:
         """Emit 16 channels of a chunk of pixels, from sums to spikes."""
         with when(self._open(tile, i32(0)) if self.block.steps == self.steps else None):
             self.fill(tile, chunk)
-            if self.upper is not None:
-                self.upper.add(tile, chunk, self.rows_at, self.transposed_at)
-            if self.lane_tail is None:
+            if self.high_planes is not None:
+                self.high_planes.add(tile, chunk, self.rows_at, self.transposed_at)
+            if self.lane_epilogue is None:
                 self._transpose()
-        if self.lane_tail is None:
+        if self.lane_epilogue is None:
             self._finish_chunk(tile, chunk)
         else:
-            self.lane_tail.emit(tile, chunk)
+            self.lane_epilogue.emit(tile, chunk)
 
     def _transpose(self) -> None:
         """Bring the sums of a chunk from [channel][lane] to [lane][channel]."""

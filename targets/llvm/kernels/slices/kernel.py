@@ -2,8 +2,8 @@
 
 A counter is a stack of vectors: bit i of slice k is bit k of lane i's count. Programs (`sliced`) say for every output
 which vectors of inputs are added at which slice; what is subtracted is added as its complement, and the difference, a
-constant, is taken away at the end. Then 16 outputs' slices are transposed into rows of sums, and the tail of any row
-kernel goes on.
+constant, is taken away at the end. Then 16 outputs' slices are transposed into rows of sums, and the epilogue of any
+row kernel goes on.
 """
 
 from __future__ import annotations
@@ -21,7 +21,15 @@ from spqc.targets._tir.context import Context
 from spqc.targets._tir.vector import Expr, bind, cast, i32, lanes, loop, prefetch
 from spqc.targets._tir.width import LANES
 
-from ..rows.permute import Wide, bit_transposed, constant_lanes, of_three, shuffled_bytes, to_lane_major, wide_held
+from ..rows.permute import (
+    Wide,
+    bit_transposed,
+    constant_lanes,
+    materialise_wide,
+    of_three,
+    shuffled_bytes,
+    to_lane_major,
+)
 from ..rows.plan import choose_pixels
 from ..rows.rows import RowKernel
 from .slice_bits import BitMaps
@@ -45,9 +53,11 @@ class Slices(RowKernel):
         """Return the emitter of a region."""
         if region.sum is None:
             raise TypeError("slices count sums")
-        found = choose_slice_lanes(region.sum, steps)
-        block = choose_pixels(region, found, context.steps_of(region.last.out))
-        return cls(context, region, block, shape=found, planes=programs.planes, bits=found, programs=programs)
+        lanes_of_bits = choose_slice_lanes(region.sum, steps)
+        block = choose_pixels(region, lanes_of_bits, context.steps_of(region.last.out))
+        return cls(
+            context, region, block, shape=lanes_of_bits, planes=programs.planes, bits=lanes_of_bits, programs=programs
+        )
 
     @property
     def _tiles(self) -> int:
@@ -197,7 +207,7 @@ class Slices(RowKernel):
         """Return 16 slices of all lanes, as vectors of 32 lanes of two bytes."""
         arena = self.context.memory.view("arena", "uint8")
         order = [first + 8 * byte + 7 - i for byte in range(2) for i in range(8)]
-        zeros = wide_held(constant_lanes(0, 64, "uint8"), "uint8", 64)
+        zeros = materialise_wide(constant_lanes(0, 64, "uint8"), "uint8", 64)
         apart = 8 * self.bits.words  # bytes; behind a narrow vector lies the next, in columns that nobody takes
         rows = [
             T.Bind(arena[lanes(bind(counter * 8) + apart * k, 64)]) if k < self.programs.levels else zeros
@@ -206,10 +216,10 @@ class Slices(RowKernel):
         lane = lanes(i32(0), 64)
         one = constant_lanes(1, 64)
         pairs = (lane >> one & constant_lanes(7, 64)) + (lane & one) * constant_lanes(8, 64)
-        index = wide_held(cast(pairs, "int8", 64), "int8", 64)
+        index = materialise_wide(cast(pairs, "int8", 64), "int8", 64)
         columns = to_lane_major(rows, "uint8")[: self.bits.bits // _HALF]
-        found = [shuffled_bytes(bit_transposed(T.reinterpret("int8x64", column)), index) for column in columns]
-        return [wide_held(T.reinterpret("uint16x32", row), "uint16", _HALF) for row in found]
+        halves = [shuffled_bytes(bit_transposed(T.reinterpret("int8x64", column)), index) for column in columns]
+        return [materialise_wide(T.reinterpret("uint16x32", row), "uint16", _HALF) for row in halves]
 
 
 def _number(word: Expr, place: int) -> Expr:
@@ -246,13 +256,13 @@ def _adder(
     The carry is told from the sum and two of the bits, so that the sum takes the third's register.
     """
     parity = _table(lambda z, x, y: x ^ y ^ z ^ (sum(inverted) & 1))
-    total = wide_held(of_three(c, a, b, parity, words), "int64", words)
+    total = materialise_wide(of_three(c, a, b, parity, words), "int64", words)
 
     def carry(x: int, s: int, y: int) -> int:
         x, y = x ^ inverted[0], y ^ inverted[1]
         return x & y if x == y else 1 - s
 
-    return total, wide_held(of_three(a, total, b, _table(carry), words), "int64", words)
+    return total, materialise_wide(of_three(a, total, b, _table(carry), words), "int64", words)
 
 
 def _table(function: Callable[[int, int, int], int]) -> int:

@@ -19,7 +19,7 @@ from spqc.targets._tir.memory import Place
 from spqc.targets._tir.vector import Expr, all_of, bind, broadcast, cast, i32, lanes, loop, store, when
 from spqc.targets._tir.width import LANES
 
-from ..rows.permute import bit_transposed, constant_lanes, look_up, to_row_major, wide_held
+from ..rows.permute import bit_transposed, constant_lanes, look_up, materialise_wide, to_row_major
 from .slice_lanes import WORD_BITS, WORDS, Part, Phases, SliceLanes
 
 _BYTES = 64  # of a vector
@@ -45,7 +45,7 @@ class BitMaps:
 
     @property
     def _count(self) -> int:
-        return len(self.phases.found) * self.planes * self._channels * self.lanes.steps
+        return len(self.phases.origins) * self.planes * self._channels * self.lanes.steps
 
     @property
     def _joined(self) -> int:
@@ -77,7 +77,7 @@ class BitMaps:
     def emit(self) -> None:
         """Emit the maps of all phases."""
         tiles = self._channels // LANES
-        for number, (py, px) in enumerate(self.phases.found):
+        for number, (py, px) in enumerate(self.phases.origins):
             # A phase without rows (a map of one row, a stride above 1) still has zeros to write.
             words = max(1, -(-self.phases.rows(py) * self.sum.output.width // WORD_BITS))
             with self.context.parallel(words * tiles) as unit:
@@ -115,17 +115,17 @@ class BitMaps:
         self, source: Place, py: int, px: int, block: Expr, work: Expr, tile: Expr, step: Expr, byte: int
     ) -> None:
         """Leave bytes of 64 pixels of 16 channels in the work space, eight pixels in turn backwards."""
-        g = self.sum
+        conv = self.sum
         codes = self.context.memory.view(source.region, source.dtype)
         arena = self.context.memory.view("arena", "uint8")
         with T.serial(0, WORD_BITS) as p:
             bit = bind(block * WORD_BITS + p)
-            row, column = tirx.floordiv(bit, i32(g.output.width)), tirx.floormod(bit, i32(g.output.width))
-            y, x = bind(row * g.stride[0] + py), bind(column * g.stride[1] + px)
+            row, column = tirx.floordiv(bit, i32(conv.output.width)), tirx.floormod(bit, i32(conv.output.width))
+            y, x = bind(row * conv.stride[0] + py), bind(column * conv.stride[1] + px)
             at = bind(work * WORDS + (p ^ i32(7)) * LANES)
-            with T.If(all_of([y < i32(g.input.height), x < i32(g.input.width)])):
+            with T.If(all_of([y < i32(conv.input.height), x < i32(conv.input.width)])):
                 with T.Then():
-                    word = codes[lanes(source.index(step, y * g.input.width + x, tile * LANES))]
+                    word = codes[lanes(source.index(step, y * conv.input.width + x, tile * LANES))]
                     shifted = word >> broadcast(tirx.const(8 * byte, source.dtype)) if byte else word
                     store(arena, at, cast(shifted, "uint8"))
                 with T.Else():
@@ -136,12 +136,12 @@ class BitMaps:
         arena = self.context.memory.view("arena", "uint8")
         lane = lanes(i32(0), _BYTES)
         spread = (lane & constant_lanes(7, _BYTES)) * constant_lanes(8, _BYTES) + (lane >> constant_lanes(3, _BYTES))
-        index = wide_held(cast(spread, "int8", _BYTES), "int8", _BYTES)
+        index = materialise_wide(cast(spread, "int8", _BYTES), "int8", _BYTES)
         taken = [T.Bind(arena[lanes(work * WORDS + i * _BYTES, _BYTES)]) for i in range(LANES)]
         rows = [cast(row, "int8", _BYTES) for row in to_row_major(taken, "uint8")]
-        found = [look_up(bit_transposed(row), index, _BYTES) for row in rows]
+        bits = [look_up(bit_transposed(row), index, _BYTES) for row in rows]
         kept = bind(work + LANES * WORDS)
-        for i, row in enumerate(found):
+        for i, row in enumerate(bits):
             T.buffer_store(arena, cast(row, "uint8", _BYTES), [lanes(kept * WORDS, _BYTES)])
             for bit, plane, step in wanted:
                 channel = tile * LANES + i
@@ -161,14 +161,14 @@ class BitMaps:
 
     def vectors(self, part: Part, base: Expr, chunk: Expr, block: Expr) -> None:
         """Write a block of channels' vectors for all lanes of a chunk, from word `base` on."""
-        made, g = part.programs, self.sum
-        left = g.input.channels - block * made.group
+        made, conv = part.programs, self.sum
+        left = conv.input.channels - block * made.group
         turns = self.lanes.steps // self._joined
         with T.serial(0, tirx.min(i32(made.group), left)) as c, loop(self.planes) as plane, loop(turns) as t:
             step = bind(t)
             channel = bind(block * made.group + c)
             for tap, (_, kx, phase, shift) in enumerate(self.phases.taps):
-                number = self.phases.found.index(phase)
+                number = self.phases.origins.index(phase)
                 word, bit = divmod(shift, WORD_BITS)
                 at = (self.phases.before + word) + chunk * self.lanes.width
                 first = bind(self._word(number, plane, channel, step, at))

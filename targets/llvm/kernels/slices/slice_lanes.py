@@ -58,19 +58,21 @@ class SliceLanes:
         return min(self.width, self.words) if self.width & (self.width - 1) == 0 else 1
 
 
-def choose_slice_lanes(g: WeightedSum, steps: int) -> SliceLanes:
+def choose_slice_lanes(conv: WeightedSum, steps: int) -> SliceLanes:
     """Return the lanes with the fewest vectors, narrow if those are as few, in small chunks where that costs little."""
-    whole = -(-g.output.pixels // WORD_BITS)
+    whole = -(-conv.output.pixels // WORD_BITS)
     widths = [w for w in (1, 2, 3, 4, 5, 6, 7, 8) if w <= whole]
-    found = [SliceLanes(steps, g.output.pixels, g.output.width, w, words) for words in (_NARROW, WORDS) for w in widths]
-    return min(found, key=lambda n: n.chunks * n.vectors * (1 + _MORE * (n.vectors - 1)))
+    candidates = [
+        SliceLanes(steps, conv.output.pixels, conv.output.width, w, words) for words in (_NARROW, WORDS) for w in widths
+    ]
+    return min(candidates, key=lambda n: n.chunks * n.vectors * (1 + _MORE * (n.vectors - 1)))
 
 
-def channels_of_block(g: WeightedSum, lanes: SliceLanes, planes: int) -> int:
+def channels_of_block(conv: WeightedSum, lanes: SliceLanes, planes: int) -> int:
     """Return how many channels' bit vectors stay near while all outputs count them: equal blocks of them."""
-    taps = g.kernel[0] * g.kernel[1]
+    taps = conv.kernel[0] * conv.kernel[1]
     most = max(1, _NEAR // (lanes.words * planes * taps))
-    return -(-g.input.channels // -(-g.input.channels // most))
+    return -(-conv.input.channels // -(-conv.input.channels // most))
 
 
 @dataclass(frozen=True)
@@ -113,44 +115,44 @@ class Phases:
     input's columns are zeros, and shifts across a row's end are masked.
     """
 
-    g: WeightedSum
+    conv: WeightedSum
 
     @property
     def known(self) -> bool:
         """Whether rows of the output's width hold the map's columns."""
-        g = self.g
-        return all(-(-(g.input.width - px) // g.stride[1]) <= g.output.width for _, px in self.found)
+        conv = self.conv
+        return all(-(-(conv.input.width - px) // conv.stride[1]) <= conv.output.width for _, px in self.origins)
 
     @property
-    def found(self) -> list[tuple[int, int]]:
+    def origins(self) -> list[tuple[int, int]]:
         """Return (row, column) of each map's first pixel."""
         return sorted({(py, px) for _, _, (py, px), _ in self.taps})
 
     @property
     def taps(self) -> list[tuple[int, int, tuple[int, int], int]]:
         """Return (kernel row, kernel column, map's first pixel, shift in bits) of every place of the kernel."""
-        g = self.g
+        conv = self.conv
         made = []
-        for ky in range(g.kernel[0]):
-            for kx in range(g.kernel[1]):
-                dy, py = divmod(ky - g.padding[0], g.stride[0])
-                dx, px = divmod(kx - g.padding[1], g.stride[1])
-                made.append((ky, kx, (py, px), dy * g.output.width + dx))
+        for ky in range(conv.kernel[0]):
+            for kx in range(conv.kernel[1]):
+                dy, py = divmod(ky - conv.padding[0], conv.stride[0])
+                dx, px = divmod(kx - conv.padding[1], conv.stride[1])
+                made.append((ky, kx, (py, px), dy * conv.output.width + dx))
         return made
 
     def masked(self, kx: int) -> bool:
         """Return whether a kernel column leaves the map at some pixel."""
-        g = self.g
-        first = kx - g.padding[1]
-        return first < 0 or (g.output.width - 1) * g.stride[1] + first >= g.input.width
+        conv = self.conv
+        first = kx - conv.padding[1]
+        return first < 0 or (conv.output.width - 1) * conv.stride[1] + first >= conv.input.width
 
     def rows(self, py: int) -> int:
-        return -(-(self.g.input.height - py) // self.g.stride[0])
+        return -(-(self.conv.input.height - py) // self.conv.stride[0])
 
     @property
     def words(self) -> int:
         """Words of the longest map's bits."""
-        return max(-(-self.rows(py) * self.g.output.width // WORD_BITS) for py, _ in self.found)
+        return max(-(-self.rows(py) * self.conv.output.width // WORD_BITS) for py, _ in self.origins)
 
     @property
     def before(self) -> int:

@@ -36,26 +36,26 @@ class SliceSum(PlaneStrategy):
         "kernel": 1300.0,
         "listed": 0.7,
         "raised": 0.8,
-        "turned": 1.3,
+        "transposed": 1.3,
     }
 
     def refuses(self, site: Site) -> str:
-        g = site.sum
+        conv = site.sum
         if not site.machine.features >= _FEATURES:
             return "the CPU has no 512-bit vectors with byte permutes and bit matrices"
         unfit = refused(site)
         if unfit:
             return unfit
-        if g.layers is not None or g.input.depth > 1 or g.output.depth > 1:
+        if conv.layers is not None or conv.input.depth > 1 or conv.output.depth > 1:
             return "its map has depth"
-        if g.groups > 1 or g.bits > 32:
+        if conv.groups > 1 or conv.bits > 32:
             return "groups and sums above 32 bits are not counted"
-        if not Phases(g).known:
+        if not Phases(conv).known:
             return "its output is narrower than its input, but for the stride"
-        lanes = choose_slice_lanes(g, site.steps)
-        if site.steps * g.output.pixels < _FEWEST * lanes.chunks * lanes.vectors:
+        lanes = choose_slice_lanes(conv, site.steps)
+        if site.steps * conv.output.pixels < _FEWEST * lanes.chunks * lanes.vectors:
             return "its outputs fill too few lanes of a vector"
-        made = _programs(site.constants, g, site.steps, bits(g))
+        made = _programs(site.constants, conv, site.steps, bits(conv))
         return "" if (FIRST + made.inputs + made.carries) * made.step <= _MOST else "its kernel is too large"
 
     def rows(self, site: Site) -> SliceLanes:
@@ -64,11 +64,11 @@ class SliceSum(PlaneStrategy):
     def whole(self, site: Site, planes: int) -> Mapping[str, float]:
         """`blocks`: of eight inputs, added; `runs`: of blocks, with their slices loaded and saved; `converted`:
         counters of 512 lanes brought into rows; `neuron`: comparisons of vectors; `staged`: pieces of bit vectors."""
-        g, n = site.sum, choose_slice_lanes(site.sum, site.steps)
-        made = _programs(site.constants, g, site.steps, planes)
-        vectors, outputs = n.chunks * n.vectors, g.output.padded
+        conv, n = site.sum, choose_slice_lanes(site.sum, site.steps)
+        made = _programs(site.constants, conv, site.steps, planes)
+        vectors, outputs = n.chunks * n.vectors, conv.output.padded
         wide = n.chunks * n.lanes / _WIDE
-        pieces = g.input.channels * made.planes * made.taps * n.chunks * site.steps * n.width // n.piece
+        pieces = conv.input.channels * made.planes * made.taps * n.chunks * site.steps * n.width // n.piece
         return {
             "blocks": float(vectors * made.blocks.sum()),
             "runs": float(vectors * (made.blocks > 0).sum()),
@@ -81,16 +81,16 @@ class SliceSum(PlaneStrategy):
     def emit(self, context: Context, region: Region, settings: Settings) -> None:
         from .kernel import Slices
 
-        g = region.sum
-        if g is None:
+        conv = region.sum
+        if conv is None:
             raise TypeError("bit slices begin with a sum")
-        planes = planes_of(g, settings)
-        Slices.of(context, region, _programs(context.constants, g, context.steps, planes), context.steps).emit()
+        planes = planes_of(conv, settings)
+        Slices.of(context, region, _programs(context.constants, conv, context.steps, planes), context.steps).emit()
 
 
-def _programs(constants: Constants, g: WeightedSum, steps: int, planes: int) -> Programs:
-    lanes = choose_slice_lanes(g, steps)
-    return constants.programs(g, channels_of_block(g, lanes, planes), planes, lanes.words)
+def _programs(constants: Constants, conv: WeightedSum, steps: int, planes: int) -> Programs:
+    lanes = choose_slice_lanes(conv, steps)
+    return constants.programs(conv, channels_of_block(conv, lanes, planes), planes, lanes.words)
 
 
 STRATEGY = SliceSum

@@ -21,20 +21,20 @@ class Sparse(Dense):
     """Emits a region whose weights have rows of zeros."""
 
     def _accumulate(self, sums: Registers, part: int, tile: Expr, y: Expr, x: Expr, first: Expr) -> None:
-        g, product, staged = self.region.sum, self.product, self.staged
-        if g is None or product is None or staged is None:
+        conv, product, staged = self.region.sum, self.product, self.staged
+        if conv is None or product is None or staged is None:
             return
         b = self.block
-        outputs, layers = b.tiles * LANES, g.layers.kernel if g.layers is not None else 1
+        outputs, layers = b.tiles * LANES, conv.layers.kernel if conv.layers is not None else 1
         line = staged.width * (staged.channels // product.group)
         constants = self.context.constants
-        where = product.arrange_rows(constants, g, outputs, staged.channels, part)
-        strides = (g.kernel[0] // layers, staged.height * line, line)
-        places = constants.row_places(g, product.group, outputs, staged.channels, strides)
+        where = product.arrange_rows(constants, conv, outputs, staged.channels, part)
+        strides = (conv.kernel[0] // layers, staged.height * line, line)
+        places = constants.row_places(conv, product.group, outputs, staged.channels, strides)
         start = where.offset // (LANES * product.group * {"int8": 1, "int16": 2, "int32": 4}[where.dtype])
         lists = self.context.memory.view("constant", "int32")
         begin = i32(places.offset // 4)
-        top, head = bind(staged.top(g, y)), bind(lists[begin + tile])
+        top, head = bind(staged.top(conv, y)), bind(lists[begin + tile])
 
         def add_row(into: Registers, j: Expr) -> None:
             row = bind(head + j)
@@ -43,7 +43,7 @@ class Sparse(Dense):
             weights = [multiply.weights(product, self.context, vector + o) for o in range(b.tiles)]
             for p in range(b.pixels):
                 for t in range(b.steps):
-                    at = staged.row(first + t, top, (x + p) * g.stride[1], product.group) + offset
+                    at = staged.row(first + t, top, (x + p) * conv.stride[1], product.group) + offset
                     codes = multiply.inputs(product, self.context, at)
                     for o in range(b.tiles):
                         i = (o * b.pixels + p) * b.steps + t

@@ -36,23 +36,23 @@ class SparseSum(DenseSum):
     def features(self, site: Site, settings: Settings) -> Mapping[str, float]:
         """As of `dense`, with the share of rows that are left; `rows`: how many are looked up."""
         block = self.block(site, settings)
-        found = dict(super().features(site, {"tiles": block.tiles, "pixels": block.pixels, "steps": block.steps}))
+        counts = dict(super().features(site, {"tiles": block.tiles, "pixels": block.pixels, "steps": block.steps}))
         product = choose(site.sum, site.machine, site.constants)
-        found[product.name] *= self._kept(site, block.tiles)
+        counts[product.name] *= self._kept(site, block.tiles)
         inner = max(block.accumulators, block.pixels * block.steps + block.tiles, 8)
-        return {**found, "rows": found[product.name] / inner}
+        return {**counts, "rows": counts[product.name] / inner}
 
     def emit(self, context: Context, region: Region, settings: Settings) -> None:
         from .kernel import Sparse
 
-        g, block = region.sum, asked_block(settings)
-        if block is None and g is not None:
-            product = choose(g, context.machine, context.constants)
-            steps = 1 if g.constant else context.steps
-            counts = _tile_counts(g.output.channels)
-            kept = {n: context.constants.kept_rows(g, product.group, n * LANES) for n in counts}
-            own = blocks(g.output, steps, thresholds(region), room(context.machine, product))
-            block = _best(own, g.output.width, kept)
+        conv, block = region.sum, asked_block(settings)
+        if block is None and conv is not None:
+            product = choose(conv, context.machine, context.constants)
+            steps = 1 if conv.constant else context.steps
+            counts = _tile_counts(conv.output.channels)
+            kept = {n: context.constants.kept_rows(conv, product.group, n * LANES) for n in counts}
+            own = blocks(conv.output, steps, thresholds(region), room(context.machine, product))
+            block = _best(own, conv.output.width, kept)
         Sparse(context, region, block).emit()
 
     def own(self, site: Site) -> Block:

@@ -69,10 +69,10 @@ def _counts(context: Context, region: Region, t: Expr, scratch: int | None) -> N
 
 def _weigh(context: Context, region: Region, linear: Linear, t: Expr, code: Callable[[Expr, Expr], Expr]) -> None:
     """Emit a matrix over the elements `code(pixel, channel)`, and what compares its results."""
-    g = weighted_sum(context.program, linear)
-    channels, dtype = g.input.padded, "int32" if g.bits <= 32 else "int64"
-    stored = context.constants.weight_dtype(g.weight)
-    where = context.constants.weight(g, stored, inputs_per_word=1, lanes=LANES, channels=channels)
+    conv = weighted_sum(context.program, linear)
+    channels, dtype = conv.input.padded, "int32" if conv.bits <= 32 else "int64"
+    stored = context.constants.weight_dtype(conv.weight)
+    where = context.constants.weight(conv, stored, inputs_per_word=1, lanes=LANES, channels=channels)
     first = i32(where.offset // itemsize(stored))
     last = region.kernel.ops[-1]
     target = context.place_of(last.out)
@@ -80,9 +80,9 @@ def _weigh(context: Context, region: Region, linear: Linear, t: Expr, code: Call
         channel = bind(tile * LANES)
         total = Registers("weighed", 1, dtype)
         total[0] = constant(0, dtype)
-        with T.grid(g.input.pixels, channels) as (pixel, c):
+        with T.grid(conv.input.pixels, channels) as (pixel, c):
             element = broadcast(code(pixel, c).astype(dtype))
-            at = first + ((tile * g.input.pixels + pixel) * channels + c) * LANES
+            at = first + ((tile * conv.input.pixels + pixel) * channels + c) * LANES
             total[0] = total[0] + element * cast(context.memory.view("constant", stored)[lanes(at)], dtype)
         value = bind(total[0])
         if isinstance(last, Greater):

@@ -25,20 +25,20 @@ def emit_pool(context: Context, op: SumPool | MaxPool) -> None:
     with context.parallel(m.rows) as row, T.serial(0, m.width) as x, T.serial(0, target.channels // LANES) as tile:
         z, y = bind(tirx.floordiv(row, i32(m.height))), bind(tirx.floormod(row, i32(m.height)))
         pixel, channel = bind(row * m.width + x), bind(tile * LANES)
-        held = Registers("held", 2, dtype)
+        registers = Registers("pooled", 2, dtype)
         if target.packed and source.packed and isinstance(op, MaxPool):
-            window.reduce(held, (z, y, x), lambda at: source.load_word(at, channel), join=True)
-            target.store(i32(0), pixel, channel, held[0])
+            window.reduce(registers, (z, y, x), lambda at: source.load_word(at, channel), join=True)
+            target.store(i32(0), pixel, channel, registers[0])
             return
-        held[1] = constant(0, dtype)
+        registers[1] = constant(0, dtype)
         with T.serial(0, target.steps) as t:
-            window.reduce(held, (z, y, x), lambda at: source.load(t, at, channel, dtype))
+            window.reduce(registers, (z, y, x), lambda at: source.load(t, at, channel, dtype))
             if target.packed:
-                held[1] = held[1] | (held[0] << broadcast(t))
+                registers[1] = registers[1] | (registers[0] << broadcast(t))
             else:
-                target.store(t, pixel, channel, held[0])
+                target.store(t, pixel, channel, registers[0])
         if target.packed:
-            target.store(i32(0), pixel, channel, held[1])
+            target.store(i32(0), pixel, channel, registers[1])
 
 
 @dataclass(frozen=True)
@@ -48,12 +48,16 @@ class _Window:
     dtype: str
 
     def reduce(
-        self, held: Registers, position: tuple[Expr, Expr, Expr], load: Callable[[Expr], Expr], join: bool = False
+        self,
+        registers: Registers,
+        position: tuple[Expr, Expr, Expr],
+        load: Callable[[Expr], Expr],
+        join: bool = False,
     ) -> None:
-        """Leave the pooled vector of one window in `held[0]`; `join`: containers of spikes, of which any may fire."""
+        """Leave the pooled vector of one window in `registers[0]`; `join`: of containers of spikes, any may fire."""
         kernel, stride, padding = self.op.sides
         low = 0 if isinstance(self.op, SumPool) or join else self.op.type_of(0).range[0]
-        held[0] = constant(low, self.dtype)
+        registers[0] = constant(low, self.dtype)
         strides, paddings, m = solid(stride), solid(padding, 0), self.source.map
         with T.grid(*solid(kernel)) as taps:
             places = [at * s + tap - pad for at, s, tap, pad in zip(position, strides, taps, paddings, strict=True)]
@@ -65,7 +69,7 @@ class _Window:
             with when(all_of(edges)):
                 z, y, x = places
                 value = bind(load((z * m.height + y) * m.width + x))
-                held[0] = self._joined(held[0], value, join)
+                registers[0] = self._joined(registers[0], value, join)
 
     def _joined(self, total: Expr, value: Expr, join: bool) -> Expr:
         if join:
