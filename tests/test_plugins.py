@@ -13,9 +13,9 @@ from spqc.foundation.errors import UsageError
 from spqc.plugins import registry
 from spqc.plugins.frontend import Frontend
 from spqc.plugins.passes import Pass
-from spqc.plugins.target import Target
+from spqc.plugins.target import Emitter
 
-BASES = {"frontends": Frontend, "passes": Pass, "targets": Target}
+BASES = {"frontends": Frontend, "passes": Pass, "targets": Emitter}
 ALL = [(kind, name) for kind in registry.KINDS for name in registry.available(kind)]
 
 

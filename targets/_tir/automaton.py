@@ -8,11 +8,10 @@ from dataclasses import dataclass, replace
 from tvm import tirx
 
 from spqc.ir.ops import Automaton
-from spqc.targets._tir.width import LANES
 
 from .._plan.neurons import UNROLLED
 from .context import Context
-from .vector import Expr, Registers, bind, broadcast, cast, constant, lane_numbers, lanes, materialise, select
+from .vector import Expr, Registers, bind, broadcast, cast, constant, lane_numbers, lanes, materialise, select, width
 
 
 @dataclass(frozen=True)
@@ -48,13 +47,13 @@ class Rows:
         else:
             where = context.constants.table(value, dtype, fill=2 ** (31 if dtype == "int32" else 62) - 1)
             base = bind(context.constant_index(where.offset, dtype) + channel * (rows * steps))
-        unbound = cls(context, dtype, base, rows, steps, 1 if shared else LANES, ())
+        unbound = cls(context, dtype, base, rows, steps, 1 if shared else width(), ())
         few = range(rows * steps if rows * steps <= UNROLLED else 0)
         return replace(unbound, bound=tuple(bind(unbound._at(i)) for i in few))
 
     def _at(self, index: int) -> Expr:
         view = self.context.memory.view("constant", self.dtype)
-        return broadcast(view[self.base + index]) if self.width == 1 else view[lanes(self.base + index * LANES)]
+        return broadcast(view[self.base + index]) if self.width == 1 else view[lanes(self.base + index * self.width)]
 
     def count(self, n: Expr, row: Expr) -> Expr:
         """Return how many thresholds of its row each lane reaches."""

@@ -10,11 +10,10 @@ from tvm.tirx.script import builder as T
 
 from spqc.ir import Value
 from spqc.ir.program import Buffer, Program
-from spqc.targets._tir.width import LANES
 
 from .._plan.geometry import Map, map_of
 from .._plan.signature import REGIONS, VIEWS
-from .vector import Expr, bind, broadcast, cast, i32, lanes, store
+from .vector import Expr, bind, broadcast, cast, i32, lanes, store, width
 
 _WIDTH = {"8": 1, "16": 2, "32": 4, "64": 8}
 
@@ -49,7 +48,7 @@ class Memory:
 
 @dataclass(frozen=True)
 class Place:
-    """A value in memory: how to load and store LANES of its channels at a step and a pixel."""
+    """A value in memory: how to load and store a vector of its channels at a step and a pixel."""
 
     memory: Memory
     region: str
@@ -68,7 +67,7 @@ class Place:
         return self.base + row * self.channels + channel
 
     def load(self, step: Expr, pixel: Expr, channel: Expr, dtype: str = "int32") -> Expr:
-        """Return LANES elements as `dtype`."""
+        """Return a vector of elements as `dtype`."""
         raw = self.memory.view(self.region, self.dtype)[lanes(self.index(step, pixel, channel))]
         wide = cast(raw, dtype)
         if not self.packed:
@@ -86,19 +85,19 @@ class Place:
         T.buffer_store(buffer, value.astype(self.dtype), [self.index(step, pixel, channel)])
 
     def load_word(self, pixel: Expr, channel: Expr) -> Expr:
-        """Return LANES containers of packed steps as int32."""
+        """Return a vector of containers of packed steps as int32."""
         return cast(self.memory.view(self.region, self.dtype)[lanes(self.index(i32(0), pixel, channel))], "int32")
 
     def store(self, step: Expr, pixel: Expr, channel: Expr, value: Expr) -> None:
-        """Store LANES elements (or, for packed steps, LANES whole containers)."""
+        """Store a vector of elements (or, for packed steps, of whole containers)."""
         store(self.memory.view(self.region, self.dtype), self.index(step, pixel, channel), cast(value, self.dtype))
 
     def clear(self) -> None:
         """Zero every element."""
-        rows = (1 if self.packed else self.steps) * self.map.pixels * self.channels // LANES
+        rows = (1 if self.packed else self.steps) * self.map.pixels * self.channels // width()
         with T.serial(0, rows) as row:
             zero = broadcast(tirx.const(0, self.dtype))
-            store(self.memory.view(self.region, self.dtype), self.base + row * LANES, zero)
+            store(self.memory.view(self.region, self.dtype), self.base + row * width(), zero)
 
 
 def place(memory: Memory, buffer: Buffer) -> Place:

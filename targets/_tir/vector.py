@@ -1,9 +1,10 @@
-"""A small vocabulary of TIR vectors: LANES elements side by side."""
+"""A small vocabulary of TIR vectors of any width, scalars included: `vectors_of` says how wide they are."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import tvm
@@ -16,26 +17,49 @@ from spqc.targets._tir.width import LANES
 Expr = Any  # TVM's expressions have no types of their own
 
 
+_WIDTH: ContextVar[int] = ContextVar("width", default=LANES)
+
+
+@contextmanager
+def vectors_of(width: int) -> Iterator[None]:
+    """Emit vectors of so many elements within; of 1, plain scalars, as a thread of a GPU has them."""
+    token = _WIDTH.set(width)
+    try:
+        yield
+    finally:
+        _WIDTH.reset(token)
+
+
+def width() -> int:
+    """Return how many elements a vector has here."""
+    return _WIDTH.get()
+
+
 def i32(value: int) -> Expr:
     return tirx.const(value, "int32")
 
 
-def lanes(at: Expr, count: int = LANES) -> Expr:
+def lanes(at: Expr, count: int | None = None) -> Expr:
     """Return the indices at, at+1, ... of one vector."""
-    return tirx.Ramp(at, i32(1), count)
+    size = count or width()
+    return at if size == 1 else tirx.Ramp(at, i32(1), size)
 
 
-def constant(value: int, dtype: str, count: int = LANES) -> Expr:
+def constant(value: int, dtype: str, count: int | None = None) -> Expr:
     """Return a vector of one repeated constant."""
-    return T.Broadcast(tirx.const(value, dtype), count)
+    return broadcast(tirx.const(value, dtype), count)
 
 
-def broadcast(value: Expr, count: int = LANES) -> Expr:
-    return T.Broadcast(value, count)
+def broadcast(value: Expr, count: int | None = None) -> Expr:
+    """Return a vector of one repeated scalar."""
+    size = count or width()
+    return value if size == 1 else T.Broadcast(value, size)
 
 
-def cast(value: Expr, dtype: str, count: int = LANES) -> Expr:
-    return value.astype(f"{dtype}x{count}")
+def cast(value: Expr, dtype: str, count: int | None = None) -> Expr:
+    """Return a vector with elements of another type."""
+    size = count or width()
+    return value.astype(dtype if size == 1 else f"{dtype}x{size}")
 
 
 def bind(value: Expr) -> Expr:
@@ -45,12 +69,6 @@ def bind(value: Expr) -> Expr:
 
 def select(condition: Expr, yes: Expr, no: Expr) -> Expr:
     return tirx.Select(condition, yes, no)
-
-
-def or_lanes(value: Expr, dtype: str) -> Expr:
-    """Return the bitwise or of a vector's lanes, as one scalar of `dtype`."""
-    bits = int(dtype.removeprefix("uint").removeprefix("int"))
-    return T.call_llvm_pure_intrin(dtype, f"llvm.vector.reduce.or.v16i{bits}", value)
 
 
 def lane_numbers(dtype: str = "int32") -> Expr:
@@ -64,7 +82,7 @@ class Registers:
     """
 
     def __init__(self, name: str, count: int, dtype: str = "int32") -> None:
-        self.buffers = [IRBuilder.name(f"{name}{i}", T.alloc_buffer((LANES,), dtype)) for i in range(count)]
+        self.buffers = [IRBuilder.name(f"{name}{i}", T.alloc_buffer((width(),), dtype)) for i in range(count)]
 
     def __getitem__(self, index: int) -> Expr:
         return self.buffers[index][lanes(i32(0))]
@@ -119,9 +137,3 @@ def function(name: str, body: Any) -> tvm.tirx.PrimFunc:
         T.func_name(name)
         body()
     return builder.get()
-
-
-def prefetch(view: Any, index: Expr) -> None:
-    """Ask for the cache line of an element that will be read soon; any address may be asked for."""
-    near, data = tirx.const(2, "int32"), tirx.const(1, "int32")  # into the second-level cache
-    T.evaluate(T.call_llvm_intrin("void", "llvm.prefetch.p0", T.address_of(view[index]), i32(0), near, data))

@@ -19,28 +19,16 @@ from spqc.targets._tir.automaton import Fired
 from spqc.targets._tir.context import Context
 from spqc.targets._tir.epilogue import Epilogue, VectorPosition
 from spqc.targets._tir.memory import Place
-from spqc.targets._tir.states import load_state, store_state
-from spqc.targets._tir.vector import (
-    Expr,
-    Registers,
-    all_of,
-    bind,
-    broadcast,
-    cast,
-    constant,
-    i32,
-    loop,
-    or_lanes,
-    store,
-    when,
-)
+from spqc.targets._tir.vector import Expr, Registers, all_of, bind, broadcast, cast, constant, i32, loop, store, when
 from spqc.targets._tir.width import LANES
 
+from ..intrinsics import or_lanes
 from .accumulate import Accumulation
 from .blocks import Block, choose_block, room
 from .constant_input_spikes import ConstantInputNeurons, Sums
 from .product import Product, choose
 from .stage import Staged, stage
+from .states import load_state, store_state
 
 
 @dataclass

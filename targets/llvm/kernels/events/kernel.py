@@ -17,11 +17,12 @@ from tvm import tirx
 from tvm.tirx.script import builder as T
 
 from spqc.targets._plan.geometry import WeightedSum
-from spqc.targets._tir.vector import Expr, Registers, bind, broadcast, cast, constant, i32, lanes, loop, prefetch, when
+from spqc.targets._tir.vector import Expr, Registers, bind, broadcast, cast, constant, i32, lanes, loop, when
 from spqc.targets._tir.width import LANES
 
 from ..dense.kernel import Dense
 from ..dense.stage import Staged
+from ..intrinsics import prefetch
 from .event_lists import EventLists, Extraction
 from .row_format import RowFormat
 

@@ -15,10 +15,11 @@ from tvm.tirx.script import builder as T
 from spqc.targets._plan.geometry import WeightedSum
 from spqc.targets._tir.context import Context
 from spqc.targets._tir.memory import itemsize
-from spqc.targets._tir.vector import Expr, all_of, bind, broadcast, cast, constant, i32, lanes, loop, prefetch
+from spqc.targets._tir.vector import Expr, all_of, bind, broadcast, cast, constant, i32, lanes, loop
 from spqc.targets._tir.width import LANES
 
 from ..events.event_lists import append
+from ..intrinsics import prefetch
 from .lane_shape import RowShape
 from .permute import constant_lanes, elements, register_bits, to_row_major
 

@@ -18,9 +18,10 @@ from tvm.tirx.script import builder as T
 from spqc.targets._plan.adder_programs import BLOCK, CARRIED, ONES, WORD, ZERO, Programs
 from spqc.targets._plan.geometry import Region
 from spqc.targets._tir.context import Context
-from spqc.targets._tir.vector import Expr, bind, cast, i32, lanes, loop, prefetch
+from spqc.targets._tir.vector import Expr, bind, cast, i32, lanes, loop
 from spqc.targets._tir.width import LANES
 
+from ..intrinsics import prefetch
 from ..rows.permute import (
     Wide,
     bit_transposed,

@@ -6,11 +6,12 @@ from tvm import tirx
 from tvm.tirx.script import builder as T
 
 from spqc.ir import Value
+from spqc.targets._plan.geometry import StateSlot
+from spqc.targets._tir.context import Context
+from spqc.targets._tir.vector import Expr, bind, broadcast, cast, constant, lane_numbers, lanes, store
 from spqc.targets._tir.width import LANES
 
-from .._plan.geometry import StateSlot
-from .context import Context
-from .vector import Expr, bind, broadcast, cast, constant, lane_numbers, lanes, or_lanes, store
+from ..intrinsics import or_lanes
 
 
 def load_state(context: Context, state: Value, pixel: Expr, channel: Expr) -> Expr:
