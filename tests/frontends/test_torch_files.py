@@ -6,6 +6,7 @@ import io
 import os
 import pickle
 import struct
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +16,7 @@ import pytest
 
 from spqc.commands.sources import read_model
 from spqc.foundation.errors import ModelError
-from spqc.foundation.zips import MOST_AT_ONCE, MOST_PARTS, Zip
+from spqc.foundation.zips import MOST_AT_ONCE, MOST_PARTS, BadZip, Zip
 from spqc.frontends import _torch_files
 from spqc.frontends.spquant import SpQuant
 from spqc.plugins.frontend import Match, Source
@@ -60,11 +61,17 @@ def zipped(**parts: bytes) -> bytes:
 # Our own
 
 
+def repeated(good: dict[str, Any]) -> dict[str, Any]:
+    """Return a checkpoint that has the word `format` twice: its pickle has it once, and refers to it then."""
+    (word,) = (key for key in good if key == "format")
+    return {"note": word, **good}
+
+
 OWN: dict[str, Callable[[dict[str, Any]], bytes]] = {
     "saved": saved,
     "older": lambda good: saved(good, _use_new_zipfile_serialization=False),
     "turned": lambda good: saved({key: good[key] for key in reversed(good)}),
-    "repeated": lambda good: saved({"note": "format", **good}),  # the pickle refers to the word, and has it once
+    "repeated": lambda good: saved(repeated(good)),
 }
 
 
@@ -77,10 +84,17 @@ def test_checkpoints(name: str, suffix: str, good: dict[str, Any], tmp_path: Pat
     assert read_model(path).graph.name == "digits"
 
 
+def test_words_that_a_newer_pickle_refers_to(good: dict[str, Any], tmp_path: Path) -> None:
+    path = tmp_path / "net.pt"
+    path.write_bytes(saved(repeated(good), pickle_protocol=4))
+    assert match_of(path) == Match.sure("a checkpoint of spqc.nn")
+
+
 def test_a_checkpoint_behind_much_else_is_left_to_be_read(good: dict[str, Any], tmp_path: Path) -> None:
     path = tmp_path / "net.pt"
     path.write_bytes(saved({"note": LONG, **good}))
-    assert match_of(path).confidence == 0.1
+    match = match_of(path)
+    assert match.confidence == 0.1 and "its beginning does not tell" in match.reason
     assert read_model(path).graph.name == "digits"
     assert match_of(path.rename(tmp_path / "net.bin")).confidence == 0.0
 
@@ -252,6 +266,20 @@ def test_little_is_read_of_a_large_file(good: dict[str, Any], tmp_path: Path, mo
     assert match_of(large).confidence == match_of(bomb).confidence == 0.1
     assert 0 < sum(reads) < MOST_AT_ONCE
     assert len(Zip(bomb.read_bytes()).head("bomb/data.pkl", 1000)) == 1000
+
+
+def test_a_read_of_too_much_takes_no_memory(tmp_path: Path) -> None:
+    path = tmp_path / "large.zip"
+    path.write_bytes(b"")
+    os.truncate(path, 16 * MOST_AT_ONCE)
+    for size in (16 * MOST_AT_ONCE, -1, None):
+        tracemalloc.start()
+        try:
+            with _torch_files.BoundedFile(path) as file, pytest.raises(BadZip, match="takes more than"):
+                file.read(size)
+            assert tracemalloc.get_traced_memory()[1] < 2 * MOST_AT_ONCE
+        finally:
+            tracemalloc.stop()
 
 
 def test_many_parts_fit_into_one_read(tmp_path: Path) -> None:
