@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from spqc.foundation.errors import ModelError
 from spqc.foundation.zips import BadZip, Zip
 from spqc.ir import Array, Graph, Value, parse_graph
 from spqc.ir.graph_files import write_arrays
-from spqc.plugins.frontend import Frontend, Observation, Source
+from spqc.plugins.frontend import Frontend, Match, Observation, Source
 from spqc.runtime.observe import observe_graph
 
 __all__ = ["PLUGIN", "GraphText", "read_arrays", "write_arrays"]
@@ -21,6 +22,7 @@ LARGEST_TEXT = 16 << 20
 """More bytes than the text of any network takes."""
 _WIDEST = 8  # bytes of an element: constants are saved in the types that they are computed in
 _EXTENSION = ".npy"
+_HEADER = re.compile(r"graph \w+\(%|program \w+ mode=")
 
 
 class GraphText(Frontend):
@@ -29,8 +31,17 @@ class GraphText(Frontend):
     name: ClassVar[str] = "graph-text"
 
     @classmethod
-    def matches(cls, source: Source) -> bool:
-        return isinstance(source.model, Graph) or (source.path is not None and source.path.suffix == ".tg")
+    def matches(cls, source: Source) -> Match:
+        if isinstance(source.model, Graph):
+            return Match.sure("a graph")
+        if source.path is None:
+            return Match.no(f"a {type(source.model).__name__} is no graph")
+        named_so = source.path.suffix == ".tg"
+        if _begins_a_graph(source.head()):
+            return Match.sure("the text of a graph") if named_so else Match.likely("a text that begins as a graph does")
+        if named_so:
+            return Match.unsure("its name ends in .tg, though it does not begin as a graph does")
+        return Match.no("its name does not end in .tg, and it does not begin as a graph does")
 
     def load(self, source: Source) -> Graph:
         if isinstance(source.model, Graph):
@@ -43,6 +54,13 @@ class GraphText(Frontend):
 
     def observe(self, source: Source, x: Array) -> Observation:
         return observe_graph(self.load(source), x)
+
+
+def _begins_a_graph(head: bytes) -> bool:
+    """Return whether the first line that is no comment is the header of a graph or a program."""
+    lines = (line.strip() for line in head.decode(errors="replace").splitlines())
+    first = next((line for line in lines if line and not line.startswith("//")), "")
+    return _HEADER.match(first) is not None
 
 
 def read_text(path: Path, label: str) -> str:

@@ -5,22 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import reduce
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from spqc.foundation.errors import ModelError, UsageError
 from spqc.ir import Array, Builder, Graph, Type, Value, ops
-from spqc.ir.types import signed_type
-from spqc.plugins.frontend import Examples, Frontend, Observation, Source
+from spqc.plugins.frontend import Frontend, Match, Observation, Source
 
-from . import _neurons as neurons
+from . import _torch_files
+from ._lower import layers, weights
 
 if TYPE_CHECKING:
     from spqc.nn.layers import SpikingLayer
     from spqc.nn.network import SpikingNetwork
 
 _SUFFIXES = (".pt", ".pth")
+_FORMAT = "spqc-checkpoint"  # of spqc.nn.checkpoint, which would load torch for this word
 
 
 class SpQuant(Frontend):
@@ -29,10 +31,10 @@ class SpQuant(Frontend):
     name: ClassVar[str] = "spquant"
 
     @classmethod
-    def matches(cls, source: Source) -> bool:
+    def matches(cls, source: Source) -> Match:
         if source.model is not None:
-            return _is_network(source.model)
-        return source.path is not None and source.path.suffix in _SUFFIXES
+            return _match_object(source.model)
+        return Match.no("there is neither a file nor a module") if source.path is None else _match_file(source.path)
 
     def load(self, source: Source) -> Graph:
         net = _network(source)
@@ -45,7 +47,7 @@ class SpQuant(Frontend):
             return self._load(net, source)
 
     def _load(self, net: SpikingNetwork, source: Source) -> Graph:
-        refused = [reason for name, layer in net.spiking_layers() for reason in neurons.refusals(name, layer)]
+        refused = [reason for name, layer in net.spiking_layers() for reason in layers.refusals(name, layer)]
         if net.classifier.quantiser.is_float:
             refused.append("classifier: float weights have no exact integer form")
         if refused:
@@ -55,7 +57,7 @@ class SpQuant(Frontend):
                 "change the named option; `spqc train NAME --preset quant` trains a network that compiles",
             )
         graph = _Lowering(net).graph()
-        neurons.say_what_is_rounded(net)
+        layers.say_what_is_rounded(net)
         return graph
 
     def observe(self, source: Source, x: Array) -> Observation:
@@ -69,34 +71,48 @@ class SpQuant(Frontend):
             return self._observation(net, seen)
 
     def _observation(self, net: SpikingNetwork, seen: Any) -> Observation:
-        layers = dict(net.spiking_layers())
+        modules = dict(net.spiking_layers())
         gates: dict[str, Array] = {}
         for name, record in seen.layers.items():
             if record.gate is not None:
                 gates[name] = record.gate.numpy().astype(np.int64)
-            if layers[name].spatial is not None and record.keep is not None:
+            if modules[name].spatial is not None and record.keep is not None:
                 gates[f"{name}.keep"] = record.keep.numpy().astype(np.int64)
         spikes = {name: record.spikes.numpy().astype(np.int64) for name, record in seen.layers.items()}
-        states = {name: neurons.codes(record.states.numpy(), layers[name]) for name, record in seen.layers.items()}
+        states = {name: layers.codes(record.states.numpy(), modules[name]) for name, record in seen.layers.items()}
         return Observation(seen.logits.numpy(), spikes, states, gates)
 
-    def examples(self, source: Source, samples: int, seed: int) -> Examples | None:
-        if _network(source).model != "digits":
-            return None
-        from spqc.train import digits
-
-        data = digits.test_set()
-        chosen = np.random.default_rng(seed).permutation(len(data.labels))[:samples]
-        return Examples(
-            data.images[chosen], f"{len(chosen)} real test images of handwritten digits", data.labels[chosen]
-        )
-
-    def eager(self, source: Source) -> Callable[[Array], object] | None:
+    def eager(self, source: Source) -> Callable[[Array], object]:
         from copy import deepcopy
 
         from spqc.nn.eager import folded
 
         return folded(deepcopy(_network(source)))  # its own, since it stays in evaluation mode
+
+
+def _match_object(model: Any) -> Match:
+    if _is_network(model):
+        return Match.sure("a part of spqc.nn")
+    return Match.no(f"a {type(model).__name__} is no network of spqc.nn, and wraps none")
+
+
+def _match_file(path: Path) -> Match:
+    """Return what the first bytes of a file say; where only its name makes it ours, `load` says what is wrong."""
+    named_so = path.suffix in _SUFFIXES
+    try:
+        contents = _torch_files.look(path)
+    except _torch_files.OtherFile as error:
+        return Match.no(str(error))
+    except (_torch_files.DamagedFile, OSError) as error:
+        return Match.unsure(str(error)) if named_so else Match.no(str(error))
+    if ("format", _FORMAT) in contents.pairs:
+        return Match.sure("a checkpoint of spqc.nn")
+    if any(name.startswith("spqc.nn.") for name in contents.names):
+        return Match.unsure("it holds Python objects of spqc.nn, and is no checkpoint")
+    if named_so and not contents.whole:
+        return Match.unsure("it is a file of torch.save with so much in it that its beginning does not tell what")
+    held = f"Python objects ({contents.stranger})" if contents.stranger else "data of another kind"
+    return Match.no(f"it is a file of torch.save with {held}; spqc.nn.checkpoint.save writes what this frontend reads")
 
 
 def _is_network(model: Any) -> bool:
@@ -175,8 +191,8 @@ class _Lowering:
         bare = type(layer).__name__ == "SpikingNeuron"
         n = x if bare else self._sum(f"w{index}", layer.synapse, layer.integer_weight(), x, origin)
         if layer.options.neuron.is_integer:
-            return neurons.integer_neuron(self.build, index, layer, n, origin)
-        current = self._affine(f"{index}", n, *layer.fold(), origin)
+            return layers.integer_neuron(self.build, index, layer, n, origin)
+        current = weights.affine(self.build, f"{index}", n, *layer.fold(), origin)
         if layer.options.residual == "identity":
             current = self.build.op(ops.Add, current, branch, origin=origin)[0]
         elif layer.options.residual == "project":
@@ -186,47 +202,30 @@ class _Lowering:
             current = self.build.op(ops.SpatialMask, current, origin=origin, threshold=constants.theta)[0]
         if layer.gate is not None:
             current = self._gated(index, layer, x, current, origin)
-        return neurons.level_neuron(self.build, index, layer, current, origin)
+        return layers.level_neuron(self.build, index, layer, current, origin)
 
     def _sum(self, name: str, synapse: Any, weight: tuple[Array, float], x: Value, origin: str) -> Value:
-        array, scale = weight
-        quantiser = synapse.quantiser
-        type_ = Type(quantiser.encoding, quantiser.stored_bits, array.shape, "const", scale)
-        w = self.build.constant(name, type_, array)
-        if quantiser.stored_bits != quantiser.bits:  # what the papers charge for a weight
-            self.build.notes.append((f"weight_bits.{w.name.lstrip('@')}", str(quantiser.bits)))
-        if array.ndim == 2:
-            return self.build.op(ops.Linear, x, w, origin=origin)[0]
+        w = weights.weight_constant(self.build, name, layers.weights_of(synapse, weight))
+        if len(w.type.shape) == 2:
+            return weights.weighted_sum(self.build, x, w, origin)
         geometry = synapse.geometry
-        conv = {1: ops.Conv1d, 2: ops.Conv2d, 3: ops.Conv3d}[len(geometry.kernel)]
-        sides = {"stride": geometry.stride, "padding": geometry.padding}
-        (n,) = self.build.op(conv, x, w, origin=origin, groups=geometry.groups, **sides)
-        before = geometry.pool_before
+        sides = {"stride": geometry.stride, "padding": geometry.padding, "groups": geometry.groups}
+        n, before = weights.weighted_sum(self.build, x, w, origin, **sides), geometry.pool_before
         return self.build.op(ops.SumPool, n, origin=origin, kernel=before, stride=before)[0] if before > 1 else n
-
-    def _affine(self, name: str, n: Value, a: Array, b: Array, origin: str) -> Value:
-        type_ = Type("float", a.dtype.itemsize * 8, a.shape)
-        constants = self.build.constant(f"a{name}", type_, a), self.build.constant(f"b{name}", type_, b)
-        return self.build.op(ops.Affine, n, *constants, origin=origin)[0]
 
     def _projected(self, index: int, layer: SpikingLayer, branch: Value, current: Value, origin: str) -> Value:
         shortcut: Any = layer.shortcut
         n = self._sum(f"p{index}", shortcut, layer.shortcut_weight(), branch, origin)
-        other = self._affine(f"p{index}", n, *layer.shortcut_fold(), origin)
+        other = weights.affine(self.build, f"p{index}", n, *layer.shortcut_fold(), origin)
         return self.build.op(ops.Add, current, other, origin=origin)[0]
 
     def _gated(self, index: int, layer: SpikingLayer, x: Value, current: Value, origin: str) -> Value:
         gate: Any = layer.gate
         weight, bias = gate.integer_gate()
         counts = self.build.op(ops.GlobalSum, x, origin=origin)[0] if len(x.type.shape) > 1 else x
-        w = self.build.constant(
-            f"gate{index}", signed_type(int(weight.min()), int(weight.max()), weight.shape, "const"), weight
-        )
+        w = weights.integer_constant(self.build, f"gate{index}", weight)
         (z,) = self.build.op(ops.Linear, counts, w, origin=origin)
-        limit = -bias
-        t = self.build.constant(
-            f"limit{index}", signed_type(int(limit.min()), int(limit.max()), limit.shape, "const"), limit
-        )
+        t = weights.integer_constant(self.build, f"limit{index}", -bias)
         (opened,) = self.build.op(ops.Greater, z, t, origin=origin)
         return self.build.op(ops.Gate, current, opened, origin=origin)[0]
 
@@ -244,7 +243,7 @@ class _Lowering:
         )
         (n,) = self.build.op(ops.Linear, x, w, origin=origin)
         bias = classifier.integer_bias()
-        b = neurons.bias_constant(self.build, "bias", bias)
+        b = weights.integer_constant(self.build, "bias", bias)
         self.build.notes.append(("logits_dtype", str(classifier.eval_dtype).removeprefix("torch.")))
         self.build.notes.append(("logit_scale", repr(float(classifier.logit_scale))))
         return self.build.op(ops.Bias, n, b, origin=origin)[0]

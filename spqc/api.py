@@ -9,7 +9,7 @@ from typing import Any
 import numpy.typing as npt
 
 from spqc.commands.analyze import Analysis, Question, analyze_model
-from spqc.commands.analyze_subject import require_name
+from spqc.commands.analyze_subject import assigned
 from spqc.commands.bench import BenchReport, measure_artifact
 from spqc.commands.compile import compile_model
 from spqc.commands.doctor import Diagnosis, diagnose
@@ -53,6 +53,7 @@ def compile(
     calibrate: npt.ArrayLike | str | Path | None = None,
     records: str | Path | None = None,
     layout: AxisOrder | None = None,
+    frontend: str | None = None,
 ) -> Artifact:
     """Compile a model - a path, a live network or a graph - for a target such as `llvm{threads=2}`.
 
@@ -60,11 +61,13 @@ def compile(
     dump: a folder for the graph after every pass. calibrate: inputs (or their .npy file) that show how often neurons
     spike, so that the target can choose its kernels; without them it assumes typical rates. layout: their axes, NT, TN,
     N or T. records: the file of tuning records to choose by, instead of the one that `tune` writes by default; `none`
-    for none.
+    for none. frontend: the name of the one that reads the model; without it, the one that is surest to read it.
     Raises ModelError, UsageError, InputError or OutputError.
     """
     _require_inputs(calibrate, layout)
-    artifact = compile_model(model, target, passes, None if dump is None else Path(dump), calibrate, records, layout)
+    artifact = compile_model(
+        model, target, passes, None if dump is None else Path(dump), calibrate, records, layout, frontend
+    )
     if out is not None:
         artifact.save(out)
     return artifact
@@ -107,19 +110,20 @@ def verify(
     layout: AxisOrder | None = None,
     stress: int | None = None,
     progress: Progress | None = None,
+    frontend: str | None = None,
 ) -> VerifyReport:
     """Compare a model's framework, the interpreter and the artifact on every spike, state, mask and logit.
 
     Without `artifact` the model is compiled for `target`; without `x` inputs are drawn (`samples`, `seed`): the real
     test images where the model has some, and the report says which. layout: the axes of x, NT, TN, N or T. stress:
     instead draw that many random inputs, from silent to full. progress: called with the number of samples done.
-    Raises UsageError for another model's artifact.
+    frontend: the name of the one that reads the model. Raises UsageError for another model's artifact.
     """
     _positive("samples", samples)
     _require_inputs(x, layout)
     if _positive("stress", stress) is not None and (x is not None or samples is not None):
         raise UsageError("stress draws its own inputs", hint="leave out the inputs, or the number of samples")
-    read = read_model(model)
+    read = read_model(model, frontend)
     if artifact is None:
         compiled = compile_model(read, target)
     else:
@@ -129,7 +133,7 @@ def verify(
         chunks = stress_codes(read.graph, stress, _seed(seed))
         return verify_chunks(read, compiled, chunks, f"{STRESS} (seed {seed})", progress)
     if x is None:
-        examples = inputs_for(read, samples, _seed(seed))
+        examples = inputs_for(read.graph, samples, _seed(seed))
         return verify_model(read, compiled, examples.x, examples.description, drawn_layout(read.graph, examples.x))
     return verify_model(read, compiled, x, "given inputs", layout)
 
@@ -144,23 +148,26 @@ def bench(
     batches: tuple[int, ...] = (1, 32),
     threads: int | None = 1,
     layout: AxisOrder | None = None,
+    frontend: str | None = None,
 ) -> BenchReport:
     """Measure a compiled network, and its framework's eager mode where the source model is given.
 
     threads: how many threads the framework may use, and the target where it has the option `threads`. layout: the axes
-    of x: NT, TN, N or T.
+    of x: NT, TN, N or T. frontend: the name of the one that reads the model.
     """
     _positive("repeats", repeats)
     _require_inputs(x, layout)
     _positive("threads", threads)
-    read = None if model is None else read_model(model)
+    if model is None and frontend is not None:
+        raise UsageError("a frontend reads a model, and there is none", hint="give the model too")
+    read = None if model is None else read_model(model, frontend)
     if artifact is None and read is None:
         raise UsageError("there is nothing to measure", hint="give an artifact, a model, or both")
     compiled = _opened(artifact) if artifact is not None else compile_model(read, _with_threads(target, threads))
     if x is not None:
         codes, description = compiled.codes(x, layout), "given inputs"
     elif read is not None:
-        examples = inputs_for(read, 64, 0)
+        examples = inputs_for(read.graph, 64, 0)
         codes, description = compiled.codes(examples.x, drawn_layout(read.graph, examples.x)), examples.description
     else:
         examples = random_codes(compiled.graph, 64, 0)
@@ -185,7 +192,7 @@ def analyze(
     of a data set (its files in `root`), or how many inputs to draw. asked: other fields of `Question`
     (spqc/commands/analyze.py).
     """
-    chosen = settings if isinstance(settings, Mapping) else _assigned(model, settings)
+    chosen = settings if isinstance(settings, Mapping) else assigned(model, settings)
     _positive("samples", samples)
     _require_inputs(x, asked.get("layout"))
     description = "given inputs"
@@ -198,25 +205,9 @@ def analyze(
     return analyze_model(model, chosen, Question(x=x, description=description, samples=samples, **asked))
 
 
-def _assigned(model: Any, texts: tuple[str, ...]) -> dict[str, Any]:
-    """Return the options of a named model that `key=value` texts choose."""
-    if not texts:
-        return {}
-    name = require_name(model)
-    try:
-        from spqc.train import settings
-    except ImportError as error:
-        raise UsageError(f"models need {error.name}", hint="pip install 'spqc[torch]'") from None
-    chosen = settings.read_assignments(texts)
-    parts = settings.split(name, chosen)
-    if parts["recipe"]:
-        raise UsageError(f"'{next(iter(parts['recipe']))}' is an option of a training", hint="see `spqc train --help`")
-    return parts["network"]
-
-
-def inspect(path: str | Path) -> Inspection:
-    """Return what a model file or an artifact holds."""
-    return inspect_path(path)
+def inspect(path: str | Path, *, frontend: str | None = None) -> Inspection:
+    """Return what a model file or an artifact holds; `frontend` names the one that reads it, as a model."""
+    return inspect_path(path, frontend)
 
 
 def opt(text: str, passes: str, data: dict[str, Array] | None = None, dump: str | Path | None = None) -> str:
@@ -225,10 +216,12 @@ def opt(text: str, passes: str, data: dict[str, Array] | None = None, dump: str 
     return str(pipeline.run(graph, pipeline.parse(passes), None if dump is None else Path(dump)))
 
 
-def opt_file(path: str | Path, passes: str | None = None, dump: str | Path | None = None) -> str:
+def opt_file(
+    path: str | Path, passes: str | None = None, dump: str | Path | None = None, *, frontend: str | None = None
+) -> str:
     """Return the text of a model after some passes: those given, or those that line 1 of a .tg file names.
 
-    The pipeline `default` stands for the passes of the target llvm.
+    The pipeline `default` stands for the passes of the target llvm. frontend: the name of the one that reads the model.
     """
     found = None
     if passes is None and Path(path).suffix == ".tg" and Path(path).is_file():
@@ -236,7 +229,7 @@ def opt_file(path: str | Path, passes: str | None = None, dump: str | Path | Non
         found = first.removeprefix("// pipeline:").strip() if first.startswith("// pipeline:") else None
     aliases = {"default": registry.create("targets", "llvm").pipeline()}
     chosen = pipeline.parse(found or passes or "", aliases)
-    return str(pipeline.run(read_model(path).graph, chosen, None if dump is None else Path(dump)))
+    return str(pipeline.run(read_model(path, frontend).graph, chosen, None if dump is None else Path(dump)))
 
 
 def list_(kind: str, name: str | None = None) -> list[Entry]:

@@ -1,7 +1,7 @@
 """What plug-ins implement and are given, by the names that their authors know it by."""
 
 from spqc.plugins.executor import Executor, Package, Stream
-from spqc.plugins.frontend import Examples, Frontend, Observation, Source
+from spqc.plugins.frontend import Eager, Frontend, Match, Observation, Source
 from spqc.plugins.passes import Module, Pass
 from spqc.plugins.pricing import KernelCount, Priced
 from spqc.plugins.target import Advice, Binary, Emitter, Finding, Target
@@ -11,14 +11,15 @@ __all__ = [
     "Advice",
     "Binary",
     "Candidate",
+    "Eager",
     "Emitter",
-    "Examples",
     "Executor",
     "Finding",
     "Frontend",
     "Job",
     "KernelCount",
     "Lesson",
+    "Match",
     "Module",
     "Observation",
     "Package",

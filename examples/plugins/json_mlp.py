@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from spqc.contracts import Frontend, Observation, Source
+from spqc.contracts import Frontend, Match, Observation, Source
 from spqc.errors import ModelError
 from spqc.ir import Array, Builder, Graph, Type, Value
 from spqc.ir.ops import Affine, Linear, Neuron
@@ -29,8 +29,15 @@ class JsonMlp(Frontend):
     name: ClassVar[str] = "json-mlp"
 
     @classmethod
-    def matches(cls, source: Source) -> bool:
-        return source.path is not None and source.path.suffix == ".json"
+    def matches(cls, source: Source) -> Match:
+        if source.path is None or source.path.suffix != ".json":
+            return Match.no("its name does not end in .json")
+        head = source.head()
+        if not head.lstrip().startswith(b"{"):
+            return Match.no("it is no JSON object")
+        if b'"layers"' in head and b'"steps"' in head:
+            return Match.likely("a JSON object with steps and layers")
+        return Match.unsure("a JSON object, whose beginning does not tell what it describes")
 
     def load(self, source: Source) -> Graph:
         model = read(source)

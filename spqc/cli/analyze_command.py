@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 @click.option("--factor", type=float, metavar="F", help="A factor of Eq 30: tell the S_c that it implies here.")
 @click.option("--rate", type=float, metavar="R", help="Share of active inputs to assume where none is measured.")
 @click.option("--program/--no-program", default=None, help="Lower it for a CPU, for its memory; a large NAME if asked.")
+@shared.frontend
 @shared.layout
 @shared.as_json
 def command(
@@ -44,6 +45,7 @@ def command(
     factor: float | None,
     rate: float | None,
     program: bool | None,
+    frontend: str | None,
     layout: AxisOrder | None,
     as_json: bool,
 ) -> None:
@@ -72,6 +74,7 @@ def command(
         factor=factor,
         rate=rate,
         program=program,
+        frontend=frontend,
         layout=layout,
     )
     if as_json:

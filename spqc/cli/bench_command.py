@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 @click.option("--repeats", type=int, default=100, show_default=True, help="Calls to time.")
 @click.option("--batch", "batches", type=int, multiple=True, default=(1, 32), show_default=True, help="Batch sizes.")
 @click.option("--threads", type=int, default=1, show_default=True, help="Threads the framework may use.")
+@shared.frontend
 @shared.layout
 @shared.as_json
 def command(
@@ -28,6 +29,7 @@ def command(
     repeats: int,
     batches: tuple[int, ...],
     threads: int | None,
+    frontend: str | None,
     layout: AxisOrder | None,
     as_json: bool,
 ) -> None:
@@ -35,7 +37,9 @@ def command(
     from spqc import api
 
     x = None if input_path is None else api.read_array(input_path)
-    report = api.bench(artifact, model, x, repeats=repeats, batches=batches, threads=threads, layout=layout)
+    report = api.bench(
+        artifact, model, x, repeats=repeats, batches=batches, threads=threads, layout=layout, frontend=frontend
+    )
     if as_json:
         shared.print_json("bench", report)
     else:

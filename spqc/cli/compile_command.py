@@ -19,6 +19,7 @@ from . import shared
 @click.option("--dump", metavar="FOLDER", help="Write the graph after every pass into this folder.")
 @click.option("--calibrate", metavar="X.npy", help="Inputs that show how often neurons spike, to choose kernels by.")
 @click.option("--records", metavar="FILE", help="Tuning records to choose kernels by; `none` for none.")
+@shared.frontend
 @shared.as_json
 def command(
     model: str,
@@ -28,6 +29,7 @@ def command(
     dump: str | None,
     calibrate: str | None,
     records: str | None,
+    frontend: str | None,
     as_json: bool,
 ) -> None:
     """Compile MODEL into one artifact that runs fast and exactly."""
@@ -36,7 +38,9 @@ def command(
     path = Path(output or Path(model).with_suffix(".spqc").name)
     before = _identity(path)
     try:
-        artifact = api.compile(model, target, passes=passes, out=path, dump=dump, calibrate=calibrate, records=records)
+        artifact = api.compile(
+            model, target, passes=passes, out=path, dump=dump, calibrate=calibrate, records=records, frontend=frontend
+        )
     except KeyboardInterrupt:
         click.echo(f"interrupted: {_kept(path, before, dump)}", err=True)
         raise

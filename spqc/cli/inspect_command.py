@@ -9,12 +9,13 @@ from . import shared
 
 @click.command("inspect")
 @click.argument("path")
+@shared.frontend
 @shared.as_json
-def command(path: str, as_json: bool) -> None:
+def command(path: str, frontend: str | None, as_json: bool) -> None:
     """Show the signature, layers and sizes of a model or an artifact."""
     from spqc import api
 
-    found = api.inspect(path)
+    found = api.inspect(path, frontend=frontend)
     if as_json:
         shared.print_json("inspect", found)
     else:

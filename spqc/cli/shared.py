@@ -13,6 +13,9 @@ as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON o
 target = click.option(
     "--target", default="llvm", show_default=True, metavar="TARGET", help="A target, e.g. llvm or 'llvm{threads=2}'."
 )
+frontend = click.option(
+    "--frontend", metavar="NAME", help="Read MODEL with this one of `spqc list frontends`, instead of the surest."
+)
 layout = click.option(
     "--layout",
     type=click.Choice(LAYOUTS),

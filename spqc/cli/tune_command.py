@@ -20,6 +20,7 @@ from . import shared
 @click.option("--fit", "fit_", is_flag=True, help="Instead fit the cost function, of every model, to this machine.")
 @click.option("--tracker", metavar="HOST:PORT", help="Measure on the machines of this RPC tracker; needs --key.")
 @click.option("--key", metavar="K", help="The key that those machines registered with.")
+@shared.frontend
 @shared.as_json
 @click.pass_context
 def command(
@@ -34,6 +35,7 @@ def command(
     fit_: bool,
     tracker: str | None,
     key: str | None,
+    frontend: str | None,
     as_json: bool,
 ) -> None:
     """Measure every way to compute each kernel of MODEL; `spqc compile` then takes the fastest.
@@ -55,7 +57,7 @@ def command(
     with progress.trials() as step:
         report = api.tune(
             model, target, trials=trials, budget_s=limit, records=records, calibrate=calibrate, dry_run=dry_run,
-            tracker=machines(tracker, key), progress=step,
+            tracker=machines(tracker, key), frontend=frontend, progress=step,
         )  # fmt: skip
     shared.print_json("tune", report) if as_json else tuning.show_tuning(report)
     if report.ended == "interrupted":

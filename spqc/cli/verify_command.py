@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 @click.option("--samples", type=int, metavar="N", help="How many samples to draw where no input is given.")
 @click.option("--stress", type=int, metavar="N", help="Instead draw N random inputs, from silent to full.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of drawn inputs.")
+@shared.frontend
 @shared.layout
 @shared.as_json
 def command(
@@ -30,6 +31,7 @@ def command(
     samples: int | None,
     stress: int | None,
     seed: int,
+    frontend: str | None,
     layout: AxisOrder | None,
     as_json: bool,
 ) -> int:
@@ -45,7 +47,7 @@ def command(
     with counter("verifying") as count:
         report = api.verify(
             model, target, artifact, x, samples, seed,
-            layout=layout, stress=stress, progress=lambda done: count(done, stress or done),
+            layout=layout, stress=stress, frontend=frontend, progress=lambda done: count(done, stress or done),
         )  # fmt: skip
     if as_json:
         shared.print_json("verify", report)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from spqc.commands.analyze_subject import LOWERED_WEIGHTS, Subject, subject_of
 from spqc.commands.compile import lowered, optimised, target_of
-from spqc.commands.sources import graph_inputs, inputs_for
+from spqc.commands.sources import inputs_for
 from spqc.cost.account import Account, account_of, main_sum
 from spqc.cost.activity import LayerActivity, activity_of
 from spqc.cost.counts import LayerOperations, implied_channel_sparsity, operations_of, total_of
@@ -91,6 +91,8 @@ class Question:
     weight_bits: charged for every weight, instead of the model's own.
     channel_sparsity, spatial_sparsity: of masks that are not measured. rate: assumed where no rate is measured.
     factor: of Eq 30, as papers report one; the channel sparsity that it implies is returned.
+    frontend: the name of the one that reads the model, which then is a file or a live network, neither a name nor an
+    artifact.
     """
 
     x: npt.ArrayLike | None = None
@@ -106,6 +108,7 @@ class Question:
     factor: float | None = None
     layout: AxisOrder | None = None
     from_data: bool = False
+    frontend: str | None = None
 
     def __post_init__(self) -> None:
         if self.seed < 0:
@@ -127,7 +130,8 @@ def analyze_model(model: Any, settings: Mapping[str, Any] | None = None, questio
     """Return the analysis of a model's name (with its options `settings`), a path, a live network or an artifact."""
     question = question or Question()
     runs = question.x is not None or question.samples is not None
-    subject = subject_of(model, dict(settings or {}), runs=runs, lower=question.program)
+    forced = question.frontend
+    subject = subject_of(model, dict(settings or {}), runs=runs, lower=question.program, frontend=forced)
     graph, account = subject.graph, account_of(subject.graph)
     if not account.layers:
         raise ModelError("there is no layer with weights or neurons to account for", subject.label)
@@ -178,10 +182,7 @@ def _inputs(subject: Subject, question: Question) -> tuple[npt.ArrayLike, str]:
     samples = question.samples or _affordable(subject.graph)
     if samples < 1:
         raise UsageError(f"samples must be 1 or more, not {samples}")
-    if subject.model is not None:
-        found = inputs_for(subject.model, samples, question.seed)
-    else:
-        found = graph_inputs(subject.graph, samples, question.seed)
+    found = inputs_for(subject.graph, samples, question.seed)
     return found.x, found.description
 
 

@@ -33,21 +33,42 @@ class Subject:
         return self.kind == "name"
 
 
-def subject_of(model: Any, settings: dict[str, Any], *, runs: bool, lower: bool | None) -> Subject:
+def subject_of(
+    model: Any, settings: dict[str, Any], *, runs: bool, lower: bool | None, frontend: str | None = None
+) -> Subject:
     """Return what a model's name (with its options `settings`), a path, a live network or an artifact gives to analyse.
 
     runs: whether it will be run; lower: whether it will be lowered, None: where it is small. Both matter to a name.
+    frontend: the name of the one that reads it; UsageError for a model's name or an artifact, which no frontend reads.
     """
+    if frontend is not None and (_is_artifact(model) or (isinstance(model, str) and is_name(model))):
+        raise UsageError("a frontend reads a model's file, not a name or an artifact", str(model), "omit --frontend")
     if isinstance(model, str) and is_name(model):
         read = _created(model, settings, runs, lower)
         return Subject("name", model, read.graph, read)
     if settings:
         require_name(model)
-    if isinstance(model, Artifact) or (isinstance(model, str | Path) and Path(model).suffix == ".spqc"):
+    if _is_artifact(model):
         artifact = model if isinstance(model, Artifact) else Artifact.load(model)
         return Subject("artifact", artifact.label, artifact.graph, None, artifact)
-    read = read_model(model)
+    read = read_model(model, frontend)
     return Subject("model", read.source.label, read.graph, read)
+
+
+def assigned(model: Any, texts: tuple[str, ...]) -> dict[str, Any]:
+    """Return the options of a named model that `key=value` texts choose; UsageError for those of a training."""
+    if not texts:
+        return {}
+    name = require_name(model)
+    try:
+        from spqc.train import settings
+    except ImportError as error:
+        raise UsageError(f"models need {error.name}", hint="pip install 'spqc[torch]'") from None
+    chosen = settings.read_assignments(texts)
+    parts = settings.split(name, chosen)
+    if parts["recipe"]:
+        raise UsageError(f"'{next(iter(parts['recipe']))}' is an option of a training", hint="see `spqc train --help`")
+    return parts["network"]
 
 
 def require_name(model: Any) -> str:
@@ -60,6 +81,10 @@ def require_name(model: Any) -> str:
 def is_name(text: str) -> bool:
     """Return whether a text names a model rather than a file."""
     return "/" not in text and not Path(text).suffix and not Path(text).exists()
+
+
+def _is_artifact(model: Any) -> bool:
+    return isinstance(model, Artifact) or (isinstance(model, str | Path) and Path(model).suffix == ".spqc")
 
 
 def _created(name: str, settings: dict[str, Any], runs: bool, lower: bool | None) -> Model:

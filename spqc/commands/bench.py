@@ -11,6 +11,7 @@ import numpy as np
 from spqc.commands.sources import Model
 from spqc.foundation.errors import UsageError
 from spqc.ir import Array
+from spqc.plugins.frontend import Eager
 from spqc.runtime.measure import Timing, measure
 from spqc.runtime.observe import fed
 from spqc.runtime.session import Artifact
@@ -18,7 +19,7 @@ from spqc.runtime.session import Artifact
 
 @dataclass(frozen=True)
 class BenchRow:
-    """One batch size: the compiled network, and the framework's eager mode where the model was given."""
+    """One batch size: the compiled network, and the framework's eager mode where a model and its framework have one."""
 
     batch: int
     compiled: Timing
@@ -61,7 +62,7 @@ def measure_artifact(
             f"target '{artifact.target}' runs in a simulator, whose time on this machine says nothing",
             hint="its own figures are modelled: `spqc run` and `spqc analyze` give them",
         )
-    eager = model.frontend.eager(model.source) if model else None
+    eager = model.frontend.eager(model.source) if model and isinstance(model.frontend, Eager) else None
     rows = []
     for batch in batches:
         inputs = _rotating(codes, batch)

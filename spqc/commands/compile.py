@@ -29,10 +29,11 @@ def compile_model(
     calibrate: npt.ArrayLike | str | Path | None = None,
     records: str | Path | None = None,
     layout: AxisOrder | None = None,
+    frontend: str | None = None,
 ) -> Artifact:
     """Return the artifact of a model; see `spqc.api.compile`."""
     chosen = target_of(target)
-    read = read_model(model)
+    read = read_model(model, frontend)
     text = pipeline.expand(chosen.pipeline() if passes is None else passes, {"default": chosen.pipeline()})
     graph, log = _optimise(read, chosen, text, dump)
     programs = lowered(graph, chosen, dump)
@@ -50,10 +51,10 @@ def compile_model(
     return Artifact(contents, read.source.label)
 
 
-def optimised(model: Any, target: str | Emitter = "llvm") -> Graph:
+def optimised(model: Any, target: str | Emitter = "llvm", frontend: str | None = None) -> Graph:
     """Return the graph of a model after the passes of a target; nothing is built."""
     chosen = target_of(target)
-    return _optimise(read_model(model), chosen, pipeline.expand(chosen.pipeline()), None)[0]
+    return _optimise(read_model(model, frontend), chosen, pipeline.expand(chosen.pipeline()), None)[0]
 
 
 def lowered(graph: Graph, target: str | Emitter = "llvm", dump: Path | None = None) -> dict[str, Program]:

@@ -51,15 +51,15 @@ class Inspection:
     parts: dict[str, int] = field(default_factory=dict)
 
 
-def inspect_path(path: str | Path) -> Inspection:
-    """Return what a file holds; ArtifactError or ModelError where it cannot be read."""
-    if Path(path).suffix == ".spqc":
+def inspect_path(path: str | Path, frontend: str | None = None) -> Inspection:
+    """Return what a file holds; ArtifactError or ModelError where it cannot be read. `frontend` reads it as a model."""
+    if Path(path).suffix == ".spqc" and frontend is None:
         artifact = Artifact.load(path)
         contents = artifact.contents
         parts = {name: len(content) for name, content in sorted(contents.files.items())}
         facts = describe(contents) | {"spqc": contents.manifest.get("spqc", "")}
         return _inspect("artifact", path, artifact.graph, facts, dict(contents.report), parts)
-    return _inspect("model", path, read_model(path).graph, {}, {}, {})
+    return _inspect("model", path, read_model(path, frontend).graph, {}, {}, {})
 
 
 def _inspect(

@@ -1,4 +1,4 @@
-"""From what the user names - a file, a live network, a graph - to the frontend that reads it."""
+"""From what the user names - a file, a live network, a graph - to the model, and to real inputs for it."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from spqc.commands.matching import frontend_for
 from spqc.foundation.errors import ModelError, SpqcError, UsageError
 from spqc.foundation.options import build, nearest, require_seed, split_call
 from spqc.ir import Graph, verify
 from spqc.ir.finite import require_finite
-from spqc.plugins import registry
-from spqc.plugins.frontend import Examples, Frontend, Source
+from spqc.plugins.frontend import Frontend, Source
 from spqc.runtime.observe import input_format
-from spqc.runtime.samples import random_codes
+from spqc.runtime.samples import Examples, random_codes
 
 RANDOM_SAMPLES = 16
 DATA_SETS = ("digits",)
@@ -30,13 +30,16 @@ class Model:
     graph: Graph
 
 
-def read_model(model: Any) -> Model:
-    """Return the model in a file, or a live object; ModelError says why it cannot be read."""
+def read_model(model: Any, frontend: str | None = None) -> Model:
+    """Return the model in a file, or a live object; ModelError says why it cannot be read.
+
+    frontend: the name of the one to read it with, instead of the one that is surest.
+    """
     if isinstance(model, Model):
         return model
     source = source_of(model)
-    frontend = frontend_for(source)
-    return Model(source, frontend, require_finite(verify(frontend.load(source)), source.label))
+    reader = frontend_for(source, frontend)
+    return Model(source, reader, require_finite(verify(reader.load(source)), source.label))
 
 
 def source_of(model: Any) -> Source:
@@ -55,16 +58,6 @@ def source_of(model: Any) -> Source:
     if path.stat().st_size == 0:
         raise ModelError("the file is empty", str(model), "was it written completely?")
     return Source(str(model), path)
-
-
-def frontend_for(source: Source) -> Frontend:
-    """Return the first frontend that recognises the source; ModelError where none does."""
-    for name in registry.available("frontends"):
-        frontend: type[Frontend] = registry.load("frontends", name)
-        if frontend.matches(source):
-            return frontend()
-    known = ", ".join(registry.available("frontends"))
-    raise ModelError("no frontend reads this", source.label, f"frontends: {known}; see `spqc list frontends`")
 
 
 def data_set(name: str, samples: int | None = None) -> Examples:
@@ -100,16 +93,8 @@ def data_samples(text: str, root: str | Path | None, samples: int, seed: int) ->
     )
 
 
-def inputs_for(model: Model, samples: int | None, seed: int) -> Examples:
-    """Return what to show a model: its own real examples where there are any, or seeded random codes."""
-    found = _known_inputs(model.graph, samples) or model.frontend.examples(
-        model.source, samples or RANDOM_SAMPLES, seed
-    )
-    return found or random_codes(model.graph, samples or RANDOM_SAMPLES, seed)
-
-
-def graph_inputs(graph: Graph, samples: int | None, seed: int) -> Examples:
-    """Return what to show a graph whose model is not at hand: the data set of its name, or seeded random codes."""
+def inputs_for(graph: Graph, samples: int | None, seed: int) -> Examples:
+    """Return what to show a network: real images of the data set of its name, or seeded random codes."""
     return _known_inputs(graph, samples) or random_codes(graph, samples or RANDOM_SAMPLES, seed)
 
 

@@ -35,19 +35,21 @@ def tune(
     calibrate: npt.ArrayLike | str | Path | None = None,
     dry_run: bool = False,
     tracker: Tracker | None = None,
+    frontend: str | None = None,
     progress: Callable[[Step], None] | None = None,
 ) -> TuneReport:
     """Measure how fast each kernel of a model can run on this machine; `compile` then takes the fastest.
 
     trials: at most so many measurements. budget_s: no more after so many seconds. records: the file that they are
     appended to. calibrate: inputs as for `compile`; give the same ones there. dry_run: only say what would be measured.
-    tracker: measure on the machines that TVM's RPC tracker lends, instead of this one.
+    tracker: measure on the machines that TVM's RPC tracker lends, instead of this one. frontend: the name of the one
+    that reads the model, as for `compile`.
     Raises UsageError for a target that has nothing to tune.
     """
     if trials is not None and trials < 1:
         raise UsageError(f"trials must be 1 or more, not {trials}")
     chosen = target_of(target)
-    graph = optimised(model, chosen)
+    graph = optimised(model, chosen, frontend)
     tuner = tunable(chosen).tuner(graph, lowered(graph, chosen), advice_for(graph, calibrate, NONE), tracker)
     path = Path(records or records_path())
     return search(tuner, format_call(chosen.name, chosen), path, trials, budget_s, dry_run, progress)

@@ -1,14 +1,24 @@
-"""Inputs for a network when the user gives none: seeded codes of the network's own kind."""
+"""Inputs for a network with what they are in words: seeded codes of its own kind when the user gives none."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 
 from spqc.foundation.options import require_seed
-from spqc.ir import Graph
-from spqc.plugins.frontend import Examples
+from spqc.ir import Array, Graph
 
 from .observe import input_format
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Inputs to show a network, what they are in words, and their classes [N] where known."""
+
+    x: Array
+    description: str
+    labels: Array | None = None
 
 
 def random_codes(graph: Graph, samples: int, seed: int) -> Examples:

@@ -57,7 +57,7 @@ def test_a_vector_of_one_is_a_scalar(count: int, dtype: str) -> None:
     outside = width()
     with vectors_of(count):
         assert width() == count
-        assert str(constant(3, "int32").dtype) == dtype
-        assert str(cast(constant(3, "uint8"), "int32").dtype) == dtype
-        assert str(lanes(i32(4)).dtype) == dtype
+        assert str(constant(3, "int32").ty) == dtype
+        assert str(cast(constant(3, "uint8"), "int32").ty) == dtype
+        assert str(lanes(i32(4)).ty) == dtype
     assert width() == outside == 16

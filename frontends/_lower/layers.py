@@ -1,23 +1,20 @@
-"""The neurons of SpQuant networks as operators: why one is refused, what it becomes, and the codes of its states."""
+"""Layers of spqc.nn as operators: why one is refused, what its numbers become, and the codes of its states."""
 
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from spqc.foundation.errors import ModelError, Notice
-from spqc.foundation.options import format_value
-from spqc.ir import Array, Builder, Type, Value, ops
-from spqc.ir.fixed_point import Integration
-from spqc.ir.levels import Ties, midpoints
-from spqc.ir.types import signed_type, state_type
+from spqc.ir import Array, Builder, Value
+
+from . import neurons, weights
 
 if TYPE_CHECKING:
     from spqc.nn.layers import SpikingLayer
     from spqc.nn.network import SpikingNetwork
-    from spqc.nn.neuron import NeuronConstants
 
 
 def refusals(name: str, layer: SpikingLayer) -> list[str]:
@@ -49,12 +46,6 @@ def _leaves_lattice(layer: SpikingLayer) -> bool:
     return any(not value.is_integer() for value in carried)
 
 
-def _middles(constants: NeuronConstants, ties: Ties) -> tuple[float, ...]:
-    """Return where the quantiser climbs, or nothing where that is half-way between the levels."""
-    middles = tuple(middle for middle, _ in constants.middles)
-    return () if middles == tuple(middle for middle, _ in midpoints(constants.levels, ties)) else middles
-
-
 def codes(states: Array, layer: SpikingLayer) -> Array:
     """Return level codes (index less the index of 0) of stored levels, or an integer membrane as it is."""
     if layer.options.neuron.is_integer:
@@ -65,16 +56,15 @@ def codes(states: Array, layer: SpikingLayer) -> Array:
 
 
 def level_neuron(build: Builder, index: int, layer: SpikingLayer, current: Value, origin: str) -> Value:
+    """Append the neuron of a layer whose membrane is one of some levels, and return its spikes."""
     constants, options = layer.constants(), layer.options.neuron
-    zero = constants.levels.index(0.0)
-    low = 0 if options.silence == "state" else -zero
-    state = build.state(f"m{index}", state_type(low, len(constants.levels) - 1 - zero, current.type.shape))
-    spike, following = build.op(
-        ops.Neuron,
+    return neurons.level_neuron(
+        build,
+        str(index),
         current,
-        state,
-        origin=origin,
+        origin,
         levels=constants.levels,
+        unit=constants.unit,
         leak=constants.leak,
         threshold=constants.threshold,
         fire=options.fire,
@@ -84,46 +74,34 @@ def level_neuron(build: Builder, index: int, layer: SpikingLayer, current: Value
         ties=options.ties,
         silence=options.silence,
         input_scale=options.input_scale,
-        middles=_middles(constants, options.ties),
+        middles=neurons.middles_of(tuple(middle for middle, _ in constants.middles), constants.levels, options.ties),
     )
-    build.nexts.append(following)
-    kept = tuple(level * constants.unit for level in constants.levels[zero + low :])
-    build.notes += [(f"levels.features.{index}", format_value(kept)), (f"low.features.{index}", str(low))]
-    return spike
 
 
 def integer_neuron(build: Builder, index: int, layer: SpikingLayer, n: Value, origin: str) -> Value:
-    """Return the spikes of a fixed or Loihi membrane: integers throughout."""
+    """Append the neuron of a layer with a fixed or Loihi membrane, and return its spikes."""
     from spqc.nn import integer_layer
 
     try:
         numbers, bias = integer_layer.numbers(layer, build.steps), integer_layer.integer_bias(layer)
     except ModelError as error:
         raise ModelError(error.message, origin, error.hint) from None
-    attributes = {name: value for name, value in vars(numbers).items() if name != "bits"}
-    offsets = [] if layer.synapse.bias is None else [bias_constant(build, f"c{index}", bias)]
-    if isinstance(numbers, Integration):
-        n = build.op(ops.Bias, n, *offsets, origin=origin)[0] if offsets else n
-        states = [build.state(f"m{index}", Type("int", numbers.bits, n.type.shape))]
-        found = build.op(ops.Integrate, n, *states, origin=origin, **attributes)
-    else:
-        widths = (("u", numbers.bits + 1), ("m", numbers.bits))
-        states = [build.state(f"{name}{index}", Type("int", bits, n.type.shape)) for name, bits in widths]
-        found = build.op(ops.CurrentNeuron, n, *states, *offsets, origin=origin, bits=numbers.bits, **attributes)
-    build.nexts += found[1:]
-    return found[0]
+    return neurons.integer_neuron(build, str(index), n, numbers, None if layer.synapse.bias is None else bias, origin)
+
+
+def weights_of(synapse: Any, weight: tuple[Array, float]) -> weights.GridWeights:
+    """Return the integers of a synapse, with the value of one of them, as weights on the grid of its quantiser."""
+    array, scale = weight
+    quantiser = synapse.quantiser
+    return weights.GridWeights(array, scale, quantiser.encoding, quantiser.bits, quantiser.stored_bits)
 
 
 def say_what_is_rounded(net: SpikingNetwork) -> None:
     """Warn with a Notice where integer membranes hold other numbers than the network names."""
     from spqc.nn import rounding
 
-    found = rounding.rounded_numbers(net)
-    if found:
-        more = f"; {len(found) - 1} more layers" if len(found) > 2 else "".join(f"; {text}" for text in found[1:])
-        text = f"integer membranes round, in PyTorch as in compiled code: {found[0]}{more}"
+    rounded = rounding.rounded_numbers(net)
+    if rounded:
+        more = f"; {len(rounded) - 1} more layers" if len(rounded) > 2 else "".join(f"; {text}" for text in rounded[1:])
+        text = f"integer membranes round, in PyTorch as in compiled code: {rounded[0]}{more}"
         warnings.warn(f"{text} (membrane_fraction and leak_bits hold more)", Notice, stacklevel=2)
-
-
-def bias_constant(build: Builder, name: str, bias: Array) -> Value:
-    return build.constant(name, signed_type(int(bias.min()), int(bias.max()), bias.shape, "const"), bias)
