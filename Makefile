@@ -82,5 +82,8 @@ bench-scaling: $(PEERS)  ## Plot cost against steps, batch and spike rate; write
 papers: $(STAMP)  ## Compute the papers' numbers again; writes docs/papers.md
 	$(BIN)/python -m bench.papers docs/papers.md
 
+ir-reference: $(STAMP)  ## Write the reference of the IR from its classes; writes docs/ir.md
+	$(BIN)/python -m bench.ir_reference docs/ir.md
+
 clean:  ## Remove what was built, but for .venv
 	rm -rf out build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
