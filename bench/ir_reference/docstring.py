@@ -7,7 +7,7 @@ import inspect
 import re
 from dataclasses import dataclass
 
-from spqc.ir.op import Op
+from spqc.ir import Op
 
 LABELS = ("Operands", "Result", "Source")
 """What every operator says beside its attributes."""

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from spqc.ir import Graph, Value
-from spqc.ir.op import OPERATORS
-from spqc.ir.types import parse_type
-from spqc.ir.verify import verify
+from spqc.ir import OPERATORS, Graph, Value, parse_type, verify
 
 _Example = tuple[str, dict[str, Any]]
 

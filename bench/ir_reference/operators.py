@@ -8,7 +8,7 @@ from typing import Any
 
 from bench.papers.markdown import item, prose, table
 from spqc.foundation.options import format_value
-from spqc.ir.op import OPERATORS, Op
+from spqc.ir import OPERATORS, Op
 
 from .docstring import LABELS, documentation
 from .examples import example

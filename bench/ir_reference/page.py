@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from bench.papers.markdown import item, prose, table
-from spqc.ir.text import parse_graph
-from spqc.ir.verify import verify
+from spqc.ir import parse_graph, verify
 from spqc.plugins import pipeline, registry
 
 from . import words

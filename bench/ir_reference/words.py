@@ -44,7 +44,7 @@ NAMES = (
 )
 
 TEXT = """\
-**The text** can be parsed back to an equal graph (`spqc/ir/text.py`; files end in `.tg`). A header names the network,
+**The text** can be parsed back to an equal graph (files end in `.tg`). A header names the network,
 its inputs and the number of steps; then come notes, constants, states, operators in the order in which they run, the
 next values of the states, and the results. An operator's line has its results with their types, its name, its operands
 and, in braces, the attributes that differ from their defaults. Behind `//` stands the origin: its first word is the

@@ -13,8 +13,7 @@ from bench.ir_reference.encodings import MEANINGS
 from bench.ir_reference.examples import EXAMPLES, example
 from bench.ir_reference.operators import KINDS
 from bench.ir_reference.page import page
-from spqc.ir.op import OPERATORS, Op
-from spqc.ir.text import parse_graph, print_graph
+from spqc.ir import OPERATORS, Op, parse_graph
 from spqc.ir.types import Encoding
 
 PAGE = Path(__file__).parents[2] / "docs" / "ir.md"
@@ -43,7 +42,7 @@ def test_an_example_has_the_operands_and_can_be_read_again(name: str) -> None:
     graph = example(name)
     (op,) = graph.ops
     assert op.operands in (None, len(op.inputs))
-    assert parse_graph(print_graph(graph)) == graph
+    assert parse_graph(str(graph)) == graph
 
 
 def test_the_nearest_docstring_wins() -> None:
