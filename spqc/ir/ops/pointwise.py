@@ -103,7 +103,7 @@ class Combine(Op):
     """p[c] * n + m[c] * k on integers: two sums weighed against each other. Factors of 32 bits promise a sum of 32.
 
     Operands: n and k, integers of one shape [C, ...]; p and m, one integer a channel [C].
-    Result: `int32` of n's shape, `int64` where a factor is wider than 32 bits.
+    Result: `int32` of n's shape and of scale 1, `int64` where a factor is wider than 32 bits.
     Source: this compiler (`combine-branches`; docs/decisions.md, 29), for neurons behind a projected residual.
     """
 
