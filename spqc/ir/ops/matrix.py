@@ -162,10 +162,7 @@ class Conv1d(Conv):
 
 @dataclass(frozen=True)
 class Conv2d(Conv):
-    """A convolution over rows and columns.
-
-    y[o, i, j] = sum over c, k, l of w[o, c, k, l] x[c, i*stride + k - padding, j*stride + l - padding]; outside is 0.
-    """
+    """y[o, i, j] = sum over c, k, l of w[o, c, k, l] x[c, i*stride + k - padding, j*stride + l - padding]; outside is 0."""  # noqa: E501
 
     name: ClassVar[str] = "conv2d"
     operands: ClassVar[int | None] = 2
