@@ -10,10 +10,11 @@ FUZZ_SECONDS ?= 600
 SEED ?= 0
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help setup demo test test-slow stress fuzz lint format ablations bench-cpu bench-quick bench-scaling papers clean
+.PHONY: help setup demo test test-slow stress fuzz coverage lint format ablations bench-cpu bench-quick bench-scaling papers \
+	ir-reference clean
 
 help:  ## Show this help
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(STAMP)  ## Make .venv with spqc and its tools
 
@@ -54,12 +55,17 @@ stress: $(STAMP)  ## Random networks against the interpreter for STRESS_SECONDS 
 fuzz: $(STAMP)  ## Read damaged files for FUZZ_SECONDS (600), as SEED (0) damages them; keeps what was found in out/fuzz
 	PYTHONPATH=tests:. $(BIN)/python -m fuzz --seconds $(FUZZ_SECONDS) --seed $(SEED)
 
-lint: $(STAMP)  ## ruff and mypy --strict
+coverage: $(STAMP)  ## The default tests, and how much of the source they run; fails below the floor in pyproject.toml
+	$(BIN)/python -m pytest -n $(WORKERS) -m "not slow and not device" --cov --cov-report=term:skip-covered
+
+lint: $(STAMP)  ## ruff, its format, and mypy --strict
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-format: $(STAMP)  ## Let ruff mend what it can
+format: $(STAMP)  ## Let ruff mend what it can, and format
 	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
 
 # The peers are large and only the benchmark needs them.
 $(PEERS): $(STAMP)
@@ -82,5 +88,8 @@ bench-scaling: $(PEERS)  ## Plot cost against steps, batch and spike rate; write
 papers: $(STAMP)  ## Compute the papers' numbers again; writes docs/papers.md
 	$(BIN)/python -m bench.papers docs/papers.md
 
+ir-reference: $(STAMP)  ## Write the reference of the IR from its classes; writes docs/ir.md
+	$(BIN)/python -m bench.ir_reference docs/ir.md
+
 clean:  ## Remove what was built, but for .venv
-	rm -rf out build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf out build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.*

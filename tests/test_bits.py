@@ -126,7 +126,7 @@ def test_convolutions_and_inputs_are_refused() -> None:
 
 @pytest.mark.parametrize(("share", "fastest"), [(0.2, "bits"), (0.03, "events")])
 def test_choice_follows_the_spikes(share: float, fastest: str) -> None:
-    """A large layer is bit-serial but for few spikes; as measured (docs/cpu-kernels.md)."""
+    """A large layer is bit-serial but for few spikes; as measured (docs/cpu-kernels-diary.md)."""
     graph = network(ternary(512, 1024), (1, 1), 4)
     features = ALL | {"avx512vnni", "avx512vbmi"}
     one = next(s for s in sites(graph, features) if s.region.kernel.ops[0].origin.startswith("middle"))

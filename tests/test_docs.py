@@ -33,6 +33,8 @@ BY_HAND = {
     "make stress": "takes an hour",
     "make fuzz": "takes ten minutes, and is a step of its own for one",
     "make lint": "is a step of its own before every merge",
+    "make format": "changes files of the repository",
+    "make coverage": "runs this test",
     "make ablations": "trains for half an hour",
     "make bench-cpu": "takes an hour",
     "make bench-scaling": "takes minutes",

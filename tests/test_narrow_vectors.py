@@ -78,7 +78,7 @@ def test_products_prove_how_many_rows_fit(kind: Type, pool: bool, product: str, 
     ("kind", "share", "fastest"), [(INT2, 0.5, "lookup"), (INT2, 0.02, "events"), (INT8, 0.9, "dense")]
 )
 def test_choice_follows_spikes_and_weights(kind: Type, share: float, fastest: str) -> None:
-    """As measured on 3x3 convolutions without AVX-512 (docs/cpu-kernels.md)."""
+    """As measured on 3x3 convolutions without AVX-512 (docs/cpu-kernels-diary.md)."""
     one = second(convolution(draw(kind, (128, 128, 3, 3)), 8, kind), V3)
     assert vectors(one.machine.features) == "avx2"
     there = replace(one, density=measured((1 - share, share)), rates=shipped("avx2")["rates"])

@@ -60,7 +60,8 @@ def _goals(rows: list[Row]) -> str:
     lead = (
         "Times of a peer over ours, one thread. Besides: digits at batch 1 in a third of the best peer's time; two\n"
         f"threads {THREADS:g} times as fast as one; VGG-9 with ten steps and 2-bit weights within {MEMORY_MB} MB.\n"
-        "Why a goal was missed, and what comes next: [kernels of the CPU target](cpu-kernels.md).\n\n"
+        "Why a goal was missed, and what comes next: "
+        "[the diary of the CPU kernels](cpu-kernels-diary.md#a-vgg-9-layer-by-layer).\n\n"
     )
     return lead + _table(["network", "batch", *DENSE[2]], against_goals(rows))
 

@@ -16,9 +16,16 @@ from .matrix import exact_matmul
 class Attention(Op):
     """Multi-head attention (Q K^T) V of three maps CxHxW, a token a pixel; head h holds the h-th part of the channels.
 
-    y[e, n] = sum over tokens m and the head's channels d of q[d, n] k[d, m] v[e, m]; `scale` (Spikformer: 1/8) moves
-    into the type. No softmax stands between the products, so that (Q K^T) V and Q (K^T V) are the same integers:
-    `first` says which product a target forms first, `qk` (tokens x tokens) or `kv` (channels x channels).
+    y[e, n] = sum over tokens m and the head's channels d of q[d, n] k[d, m] v[e, m]. No softmax stands between the
+    products, so that (Q K^T) V and Q (K^T V) are the same integers.
+
+    Operands: q, k and v, `spike` or `uint` maps of one shape [C, ...], C a multiple of `heads`.
+    Result: the `uint` type of q's shape that holds tokens * (C / heads) * max(q) * max(k) * max(v); its scale is the
+    product of the three scales and `scale`.
+    heads: how many equal parts the channels are divided into.
+    scale: the factor of the product, which moves into the type of the result.
+    first: the product that a target forms first: `qk` (tokens x tokens) or `kv` (channels x channels).
+    Source: Spikformer, whose factor is 1/8.
     """
 
     heads: int = 1

@@ -14,16 +14,24 @@ from .spiking import Spiking
 
 @dataclass(frozen=True)
 class Automaton(Spiking):
-    """A neuron whose outcome is a staircase of its integer input n (semantics: the ternary-state theorem).
+    """A neuron whose outcome is a staircase of its integer input n: what every neuron with stored levels folds into.
 
-    `theta[row, k, c]` are ascending thresholds; row = (state code - low) * identities + identity. The outcome is how
-    many thresholds n reaches; outcome k leads to the state `following[k]`, and spikes from `fires` on. Operands after
-    n, state and theta come in the order that `reads` names: `identity` (a residual path of small integers),
-    `direction` (+1 or -1 for each channel, multiplies n) and `gate` (a closed gate gives outcome
-    `rest[state code - low]`).
+    The outcome k is how many of the ascending thresholds theta[row, :, c] n reaches (n >= theta), where row = (state
+    code - low) * identities + identity, and low is the smallest code in `following`. Outcome k leads to the state
+    `following[k]`, and spikes where k >= `fires`. A closed gate gives outcome `rest[state code - low]`. With a `carry`
+    the states share one row: n + carry[state code - low] is compared instead of n.
 
-    With a `carry` the states share one row: the state of index i adds `carry[i]` to n instead of choosing a row (what a
-    membrane on the lattice of its input does). A table of one channel serves all channels.
+    Operands: n, integers [C, ...]; state, codes of n's shape; theta, integers [rows, outcomes - 1, C], or [rows,
+    outcomes - 1, 1] for all channels alike; then the operands that `reads` names, in its order: `identity`, integers of
+    n's shape (a residual path); `direction`, +1 or -1 a channel [C], which multiplies n; `gate`, a spike a channel [C].
+    Result: spikes of n's shape; the next state, of the type of the state.
+    following: the state code behind each outcome, from the lowest outcome to the highest.
+    fires: the lowest outcome that spikes.
+    identities: how many values the identity takes; 1 without one.
+    rest: for each state, the outcome behind a closed gate; empty without a gate.
+    reads: the names of the operands behind theta.
+    carry: for each state, what it adds to n; empty where states have rows of their own.
+    Source: SpQuant-SNN Eq 1, 2, 7 and 10 as integer thresholds; docs/decisions.md, 2 and 27, says why they are exact.
     """
 
     following: tuple[int, ...] = (-1, 0, 1, 0)

@@ -17,9 +17,23 @@ _WIDEST = 62  # bits that sums on the way may take
 
 @dataclass(frozen=True)
 class Integrate(Spiking):
-    """A leaky integrator in fixed point (ACE-SNN, Q-SpiNN); `Integration` says what the attributes mean.
+    """A leaky integrator in fixed point (ACE-SNN, Q-SpiNN): its state is the membrane U, and sums have the width of U.
 
-    The state is the membrane U itself, a signed integer; its width is where sums wrap or saturate.
+    u = fit(shift(leak * U, -leak_shift) + shift(n, shift)); it spikes where u > threshold (`gt`) or u >= threshold
+    (`ge`); then U = fit(u - threshold) where it spiked (`soft`), 0 there (`hard`), or u (`none`). shift(x, p) is
+    x * 2^p, rounded where p < 0; fit brings a sum into the range of the state (`spqc.ir.fixed_point.Integration`).
+
+    Operands: n, integers [C, ...]; membrane, a signed `int` of n's shape.
+    Result: spikes of n's shape; the next membrane, of the type of the membrane.
+    leak: numerator of the leak, from 0 to 2^leak_shift.
+    leak_shift: the leak is leak / 2^leak_shift; 0 to 62.
+    shift: n counts 2^shift units of the membrane.
+    threshold: in units of the membrane, from 1 to 2^31 - 1.
+    fire: whether the threshold itself is exceeded (`gt`) or reached (`ge`).
+    reset: what a spike does to the membrane: subtract the threshold, clear it, or nothing.
+    rounding: of shifts to the right: down (`truncate`), toward zero, or to the nearest with halves up.
+    overflow: what a sum too wide for the state does: the nearest end of the range, or modulo 2^bits.
+    Source: ACE-SNN (soft reset, a leak and a threshold a layer); Q-SpiNN (fixed-point membranes).
     """
 
     leak: int = 1
@@ -67,10 +81,23 @@ class Integrate(Spiking):
 
 @dataclass(frozen=True)
 class CurrentNeuron(Spiking):
-    """Loihi's neuron of two states, current and voltage; `Compartment` says what the attributes mean.
+    """Loihi's neuron of two states, current u and voltage v, as Lava's bit-accurate model computes it.
 
-    The current is kept one bit wider than `bits`, as the wrap can leave it at +2^(bits-1). A fourth operand is a bias,
-    one integer a channel, that the voltage gains at each step.
+    u = wrap(decay(current_leak * u) + n * 2^shift); v = saturate(decay(leak * v) + u + bias); it spikes where
+    v > threshold, which sets v to 0. decay divides by 2^leak_shift and rounds toward zero; wrap leaves u in
+    (-2^(bits-1), 2^(bits-1)], one more than two's complement has; saturate keeps v in +-(2^(bits-1) - 1)
+    (`spqc.ir.fixed_point.Compartment`).
+
+    Operands: n, integers [C, ...]; current, `int` of bits + 1; voltage, `int` of bits, both of n's shape; then, if any,
+    bias, one integer of at most 32 bits a channel [C].
+    Result: spikes of n's shape; the next current and the next voltage, of the types of the states.
+    current_leak: numerator of the factor of the current, from 0 to 2^leak_shift.
+    leak: numerator of the factor of the voltage, from 0 to 2^leak_shift.
+    leak_shift: both factors are numerators of 2^leak_shift; 0 to 62.
+    shift: n counts 2^shift units of the current.
+    threshold: in units of the voltage, from 0 to 2^31 - 1.
+    bits: the width of the voltage, 1 to 62.
+    Source: Loihi, by the bit-accurate model of Lava (`lava/proc/lif/models.py`).
     """
 
     current_leak: int = 0

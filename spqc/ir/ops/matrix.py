@@ -51,7 +51,15 @@ class _WeightedSum(Op):
 
 @dataclass(frozen=True)
 class Linear(_WeightedSum):
-    """y[o] = sum_i w[o, i] x[i]. `multiply` says how a target forms each product."""
+    """y[o] = sum over i of w[o, i] x[i].
+
+    Operands: x, integers [I]; w, integers [O, I].
+    Result: `int32` [O]; any other width may be declared, which a proof gives. Its scale is the product of both scales;
+    it is constant where both operands are.
+    multiply: how a target forms each product: `product`; `shift`, where weights are powers of two; `select`, where
+    inputs are spikes. The sums are the same.
+    Source: the linear layer of PyTorch without a bias, on integers.
+    """
 
     multiply: Multiply = "product"
     name: ClassVar[str] = "linear"
@@ -81,6 +89,16 @@ class Conv(_WeightedSum):
     """y[o, i] = sum over c, k of w[o, c, k] x[c, i*stride + k - padding], i and k along every axis; outside is 0.
 
     Stride and padding are one number for every axis, or one an axis.
+
+    Operands: x, integers [C, sides]; w, integers [O, C / groups, kernel sides].
+    Result: `int32` [O, sides], each side floor((side + 2*padding - kernel) / stride) + 1; any other width may be
+    declared, which a proof gives. Its scale is the product of both scales; it is constant where both operands are.
+    stride: how far a window lies from the one before.
+    padding: how many zeros lie on each side of the map.
+    groups: channels are divided into so many groups, and an output reads those of its own group only.
+    multiply: how a target forms each product: `product`; `shift`, where weights are powers of two; `select`, where
+    inputs are spikes. The sums are the same.
+    Source: the convolution of PyTorch without a bias (a cross-correlation), on integers.
     """
 
     stride: Sides = (1,)
@@ -153,7 +171,11 @@ class Conv2d(Conv):
 
 @dataclass(frozen=True)
 class Conv3d(Conv):
-    """A convolution over depth, rows and columns, as `conv2d` is over rows and columns."""
+    """A convolution over depth, rows and columns, as `conv2d` is over rows and columns.
+
+    y[o, h, i, j] = sum over c, m, k, l of w[o, c, m, k, l] x[c, h*stride + m - padding, i*stride + k - padding,
+    j*stride + l - padding]; outside is 0.
+    """
 
     name: ClassVar[str] = "conv3d"
     operands: ClassVar[int | None] = 2

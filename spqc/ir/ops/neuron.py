@@ -16,11 +16,26 @@ from .spiking import Spiking
 class Neuron(Spiking):
     """Leaky integrate and fire with a quantised membrane (SpQuant-SNN Eq 1, 2, 7, 10); results: spikes and next state.
 
-    The state holds the code of a level: its index among `levels`, less the index of the level 0. In this order:
-    charge `u = leak*m + input_scale*x`, fire, reset, quantise, silence; `order`, `leak_at` and `reset` choose the
-    variants A1, A3 and A4 of the ambiguity register, `fire` A2, `ties` A5 and `silence` A7.
-    `middles` says where the quantiser climbs to the next level, where that is not half-way (a membrane that is
-    squashed first, constants that were rounded).
+    The state is the code of a level m: its index among `levels`, less the index of the level 0. Charge: u = leak*m +
+    input_scale*x. Fire: s = [u >= threshold]. Reset: v = (1 - s) u. Quantise: the next m is the level nearest to v. The
+    attributes choose the variants; all numbers are rounded to the type of x, operation by operation.
+
+    Operands: x, `float` or `fixed` [C, ...]; state, codes of x's shape.
+    Result: spikes of x's shape; the next state, of the type of the state.
+    levels: what a membrane may be stored as, ascending, 0 among them.
+    leak: the factor of the stored level in the next charge.
+    threshold: the potential that fires.
+    fire: whether the threshold itself fires (`ge`) or not (`gt`).
+    order: whether the reset comes before the quantiser (m = Q((1 - s) u)), or the quantiser before firing (s of Q(u)).
+    leak_at: whether the leak multiplies the level that is read, or the potential before it is stored.
+    reset: whether a spike clears the potential (`hard`) or subtracts the threshold (`soft`).
+    ties: the level of a potential half-way between two: the lower, the higher, the even multiple of their distance, or
+    the farther from 0.
+    silence: `state` stores max(m, 0); `spikes` lets a neuron of negative level not fire; `sticky` also keeps its level.
+    input_scale: the factor of x, a power of two.
+    middles: the potentials between neighbouring levels, where they are not half-way (a membrane that is squashed first,
+    constants that were rounded).
+    Source: SpQuant-SNN Eq 1 (charge), 2 (fire), 7 (levels) and 10 (quantised update); MINT with `middles`.
     """
 
     levels: tuple[float, ...] = (-1.0, 0.0, 1.0)

@@ -24,6 +24,10 @@ class Affine(Op):
     """Batch norm in evaluation form: x = round(round(a[c] * n) + b[c]), two roundings and never a fused one.
 
     With constants `a` and `b` in fixed point of the same scale the result is fixed point, and nothing is rounded.
+
+    Operands: n, integers [C, ...]; a and b, one number a channel [C], both of one `float` or `fixed` type.
+    Result: the type of a, with the shape and the clock of n.
+    Source: batch norm at inference; a is gamma / sqrt(variance + epsilon) times the scale of n, b what is added.
     """
 
     name: ClassVar[str] = "affine"
@@ -48,6 +52,12 @@ class Add(Op):
     """x + y, where y is of the same type, or integers that count in their own scale (spikes of a residual path).
 
     Two integers of one scale make an integer stream: spikes and spikes give 0..2.
+
+    Operands: x and y of one shape: two integers of one scale; or x `float` or `fixed` and y of the same encoding and
+    scale, or integers, which are brought to the unit of x.
+    Result: for two integers the narrowest type of their sum's range (any other width may be declared, which a proof
+    gives), else the type of x; constant where both are.
+    Source: residual connections, as in ResNet-19; the integer residual stream of Spikformer.
     """
 
     name: ClassVar[str] = "add"
@@ -90,7 +100,12 @@ class Add(Op):
 
 @dataclass(frozen=True)
 class Combine(Op):
-    """p[c] * n + m[c] * k on integers: two sums weighed against each other. Factors of 32 bits promise a sum of 32."""
+    """p[c] * n + m[c] * k on integers: two sums weighed against each other. Factors of 32 bits promise a sum of 32.
+
+    Operands: n and k, integers of one shape [C, ...]; p and m, one integer a channel [C].
+    Result: `int32` of n's shape and of scale 1, `int64` where a factor is wider than 32 bits.
+    Source: this compiler (`combine-branches`; docs/decisions.md, 29), for neurons behind a projected residual.
+    """
 
     name: ClassVar[str] = "combine"
     operands: ClassVar[int | None] = 4
@@ -109,7 +124,12 @@ class Combine(Op):
 
 @dataclass(frozen=True)
 class Bias(Op):
-    """n + b[c] on the integer lattice."""
+    """n + b[c] on the integer lattice.
+
+    Operands: n, integers [C, ...]; b, one integer a channel [C], in the unit of n.
+    Result: `int` of the width of n, at least 32 bits, with its shape, scale and clock.
+    Source: the bias of a linear layer or a convolution, rounded to the unit of the sum.
+    """
 
     name: ClassVar[str] = "bias"
     operands: ClassVar[int | None] = 2
@@ -127,7 +147,13 @@ class Bias(Op):
 
 @dataclass(frozen=True)
 class SpatialMask(Op):
-    """x where |x| > threshold, else 0 (SpQuant-SNN Eq 21/22 with a calibrated constant)."""
+    """x where |x| > threshold, else 0 (SpQuant-SNN Eq 21/22 with a calibrated constant).
+
+    Operands: x, `float` or `fixed`.
+    Result: the type of x.
+    threshold: real value, at least 0; rounded to the type of x.
+    Source: SpQuant-SNN Eq 21 and 22.
+    """
 
     threshold: float = 0.0
     name: ClassVar[str] = "spatial_mask"
@@ -148,7 +174,12 @@ class SpatialMask(Op):
 
 @dataclass(frozen=True)
 class Gate(Op):
-    """x * m[c]: a channel gate of spikes switches whole channels, batch norm's offset included."""
+    """x * m[c]: a channel gate of spikes switches whole channels, batch norm's offset included.
+
+    Operands: x, [C, ...] of any type; m, one spike a channel [C].
+    Result: the type of x; constant where both operands are.
+    Source: SpQuant-SNN Eq 23.
+    """
 
     name: ClassVar[str] = "gate"
     operands: ClassVar[int | None] = 2
@@ -167,7 +198,12 @@ class Gate(Op):
 
 @dataclass(frozen=True)
 class Greater(Op):
-    """1 where n > t[c]."""
+    """1 where n > t[c], else 0: the decision of a channel gate.
+
+    Operands: n, integers [C, ...]; t, one integer a channel [C].
+    Result: spikes of the shape and the clock of n.
+    Source: the sigmoid of a channel gate (SpQuant-SNN Eq 23) against its constant, as a comparison of integers.
+    """
 
     name: ClassVar[str] = "greater"
     operands: ClassVar[int | None] = 2
@@ -185,7 +221,12 @@ class Greater(Op):
 
 @dataclass(frozen=True)
 class Repeat(Op):
-    """A value that is constant in time, once a step: direct coding of a still image."""
+    """A value that is constant in time, once a step: direct coding of a still image.
+
+    Operands: x, a constant value (`@const`).
+    Result: the type of x, at every step.
+    Source: direct coding, in which the first layer reads the same frame at every step.
+    """
 
     name: ClassVar[str] = "repeat"
     operands: ClassVar[int | None] = 1
@@ -201,7 +242,12 @@ class Repeat(Op):
 
 @dataclass(frozen=True)
 class Flatten(Op):
-    """CxHxW as one row, channel first."""
+    """CxHxW as one row, channel first: element (c, i, j) comes to (c * H + i) * W + j.
+
+    Operands: x, of any type.
+    Result: the type of x, of shape [number of elements].
+    Source: PyTorch's `flatten` of all axes but the batch.
+    """
 
     name: ClassVar[str] = "flatten"
     operands: ClassVar[int | None] = 1
@@ -216,7 +262,13 @@ class Flatten(Op):
 
 @dataclass(frozen=True)
 class Reshape(Op):
-    """The elements in the order of their axes, channel first, as a map of another shape."""
+    """The elements in the order of their axes, channel first, as a map of another shape.
+
+    Operands: x, of any type.
+    Result: the type of x, of the shape given.
+    shape: the new shape, of as many elements.
+    Source: PyTorch's `reshape` of all axes but the batch.
+    """
 
     shape: tuple[int, ...] = ()
     name: ClassVar[str] = "reshape"

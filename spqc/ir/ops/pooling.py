@@ -15,7 +15,13 @@ from ..types import Array, Type, signed_type, unsigned_type
 
 @dataclass(frozen=True)
 class Pool(Op):
-    """Windows over maps of one to three axes; each attribute is one number for every axis, or one an axis."""
+    """Windows over maps of one to three axes; each attribute is one number for every axis, or one an axis.
+
+    Operands: x, integers [C, sides].
+    kernel: the sides of a window.
+    stride: how far a window lies from the one before.
+    padding: how far windows reach over the edge of the map, at most half of the kernel.
+    """
 
     kernel: Sides = (2,)
     stride: Sides = (2,)
@@ -67,7 +73,14 @@ class Pool(Op):
 
 @dataclass(frozen=True)
 class SumPool(Pool):
-    """Average pooling that keeps the integer sum; the scale of the result is divided by the window; outside is 0."""
+    """Average pooling that keeps the integer sum; the scale of the result is divided by the window; outside is 0.
+
+    y[c, i] = sum over k in the window of x[c, i*stride + k - padding].
+
+    Result: the narrowest integer type that holds the window's size times the range of x, of shape [C, sides], each side
+    floor((side + 2*padding - kernel) / stride) + 1; its scale is that of x divided by the window's size.
+    Source: PyTorch's average pooling with padding counted, on integers.
+    """
 
     name: ClassVar[str] = "sum_pool"
     operands: ClassVar[int | None] = 1
@@ -86,7 +99,13 @@ class SumPool(Pool):
 
 @dataclass(frozen=True)
 class MaxPool(Pool):
-    """The largest element of each window (OR, where the elements are spikes); what lies outside never wins."""
+    """The largest element of each window (OR, where the elements are spikes); what lies outside never wins.
+
+    y[c, i] = max over k in the window of x[c, i*stride + k - padding].
+
+    Result: the type of x, of shape [C, sides], each side floor((side + 2*padding - kernel) / stride) + 1.
+    Source: PyTorch's max pooling, on integers.
+    """
 
     name: ClassVar[str] = "max_pool"
     operands: ClassVar[int | None] = 1
@@ -100,7 +119,13 @@ class MaxPool(Pool):
 
 @dataclass(frozen=True)
 class GlobalSum(Op):
-    """The sum of each channel over its map: a global average whose divisor moved into the scale."""
+    """The sum of each channel over its map: a global average whose divisor moved into the scale.
+
+    Operands: x, unsigned integers [C, ...].
+    Result: the narrowest `uint` [C] that holds the number of pixels times the largest x; its scale is that of x divided
+    by the number of pixels.
+    Source: global average pooling, on integers.
+    """
 
     name: ClassVar[str] = "global_sum"
     operands: ClassVar[int | None] = 1
