@@ -8,9 +8,10 @@ import numpy as np
 
 from spqc.foundation.errors import GraphError
 
-from .graph import Graph, Value
+from .graph import Graph
 from .op import Op
 from .types import Array
+from .value import Value
 
 Observer = Callable[[int, Value, Array], None]
 

@@ -9,8 +9,8 @@ from typing import Any, ClassVar, NoReturn
 from spqc.foundation.errors import GraphError, SpqcError
 from spqc.foundation.options import format_value
 
-from .graph import Value
 from .types import Array, Clock, Type
+from .value import Value
 
 OPERATORS: dict[str, type[Op]] = {}
 
@@ -66,9 +66,9 @@ class Op:
         """Return the results for operands with a leading batch axis (constants have none): the meaning."""
         raise NotImplementedError  # every operator defines it
 
-    def accepts(self, found: Type, index: int) -> bool:
-        """Return whether result `index` may have type `found`: equal to the inferred one unless an operator widens."""
-        return found == self.infer()[index]
+    def accepts(self, declared: Type, index: int) -> bool:
+        """Return whether result `index` may be declared so: as inferred, unless an operator allows wider ones."""
+        return declared == self.infer()[index]
 
     def verify(self) -> None:
         """Raise GraphError where a result's declared type is not what the operator gives."""

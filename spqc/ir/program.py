@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
-from .graph import Graph, Value
+from .graph import Graph
 from .op import Op
 from .ops import Flatten, Repeat
+from .value import Value
 
 Layout = Literal["bytes", "bits", "words"]
 Mode = Literal["fused", "stepped"]

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from .graph import Graph, Value
+from .graph import Graph
 from .op import Op
 from .types import Array, Type
+from .value import Value
 
 
 @dataclass

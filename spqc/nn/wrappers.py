@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from torch import nn
 from torch.nn.utils import parametrize
 
 from spqc.foundation.errors import ModelError
 
-if TYPE_CHECKING:
-    from .network import SpikingNetwork
+from .network import SpikingNetwork
 
 PREFIXES = ("_orig_mod.", "module.")
 """What torch.compile, and DataParallel or AveragedModel, put before the names of the network inside."""
@@ -20,8 +19,6 @@ _COUNT = "n_averaged"
 
 def unwrapped(model: Any, where: str) -> SpikingNetwork:
     """Return the network that a module is, or holds. Raises ModelError for anything else."""
-    from .network import SpikingNetwork
-
     inner: Any = model
     while not isinstance(inner, SpikingNetwork):
         inner = content(inner)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ..graph import Value
 from ..op import Op
+from ..value import Value
 
 
 @dataclass(frozen=True)
