@@ -27,9 +27,9 @@ _WAYS = ((vgg9(4), "events"), (vgg9(4), "auto"), (vgg9(2), "auto"), (vgg9(8), "a
 
 def main() -> None:
     facts = environment([])
-    found = [part(case, strategy, facts["date"]) for case, strategy in _WAYS]
+    parts = [part(case, strategy, facts["date"]) for case, strategy in _WAYS]
     path = Path(ROOT, "bench", "results", f"parts-{facts['date']}.json")
-    path.write_text(json.dumps(facts | {"networks": found}, indent=1) + "\n")
+    path.write_text(json.dumps(facts | {"networks": parts}, indent=1) + "\n")
 
 
 def part(case: Case, strategy: str, date: str) -> dict[str, Any]:

@@ -76,8 +76,8 @@ class Kernel:
     @cached_property
     def reads(self) -> tuple[Value, ...]:
         inside = {v.name for v in self.writes}
-        found = {v.name: v for op in self.ops for v in op.inputs if v.name not in inside}
-        return tuple(found.values())
+        outside = {v.name: v for op in self.ops for v in op.inputs if v.name not in inside}
+        return tuple(outside.values())
 
     def __str__(self) -> str:
         names = " + ".join(op.name for op in self.ops)

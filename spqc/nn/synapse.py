@@ -209,7 +209,7 @@ class Synapse(nn.Module):
         if self.sparsity is None:
             return torch.ones_like(self.weight)
         if fixed and isinstance(self.sparsity, sparsity.WeightGates):
-            return self.sparsity.settled()
+            return self.sparsity.evaluation_gates()
         conditioned = (
             self.quantiser.condition(self.weight) if isinstance(self.quantiser, quantisers.PowerOfTwo) else self.weight
         )
@@ -236,8 +236,8 @@ class Synapse(nn.Module):
 def convolve(codes: Tensor, weight: Tensor, shape: ConvGeometry) -> Tensor:
     """Return the convolution of [M, C, ...] over as many axes as the kernel has."""
     conv = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}[len(shape.kernel)]
-    found: Tensor = conv(codes, weight, stride=shape.stride, padding=shape.padding, groups=shape.groups)
-    return found
+    sums: Tensor = conv(codes, weight, stride=shape.stride, padding=shape.padding, groups=shape.groups)
+    return sums
 
 
 def weight_shape(source: Signal, channels: int, geometry: ConvGeometry | None) -> tuple[int, ...]:

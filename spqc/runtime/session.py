@@ -87,10 +87,10 @@ class Artifact:
     @property
     def inputs(self) -> InputFormat:
         """How arrays become codes."""
-        found = self._inputs
-        if found is None:  # two threads may both find it: it is the same
-            found = self._inputs = input_format(self.graph)
-        return found
+        form = self._inputs
+        if form is None:  # two threads may both find it: it is the same
+            form = self._inputs = input_format(self.graph)
+        return form
 
     @property
     def executor(self) -> Executor:
@@ -189,10 +189,10 @@ class Artifact:
     @property
     def network_hash(self) -> bytes:
         """The sha256 of the compiled graph and its constants: what a saved state belongs to."""
-        found = self._network_hash
-        if found is None:
-            found = self._network_hash = network_hash(self.graph)
-        return found
+        digest = self._network_hash
+        if digest is None:
+            digest = self._network_hash = network_hash(self.graph)
+        return digest
 
     @property
     def _logit_scale(self) -> np.floating[Any]:

@@ -150,8 +150,8 @@ class _Run:
         )
 
 
-def _way(found: Candidate | Finding) -> str:
-    return f"{found.strategy} {json.dumps(dict(found.settings), sort_keys=True)}"
+def _way(choice: Candidate | Finding) -> str:
+    return f"{choice.strategy} {json.dumps(dict(choice.settings), sort_keys=True)}"
 
 
 def _record(job: Job, candidate: Candidate, ns: float) -> Record:

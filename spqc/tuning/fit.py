@@ -62,7 +62,7 @@ def fitted(measured: list[Measurement], target: str, cpu: str, file: str) -> Fit
     rates = {name: rates_of([m for m in measured if m.strategy == name]) for name in names}
     errors = {name: held_back([m for m in measured if m.strategy == name]) for name in names}
     rows = [FittedStrategy(n, len(e), round(statistics.median(e), 3), round(max(e), 3)) for n, e in errors.items()]
-    every = [error for found in errors.values() for error in found]
+    every = [error for held_out in errors.values() for error in held_out]
     today = datetime.datetime.now(datetime.UTC).date().isoformat()
     median, worst = round(statistics.median(every), 3), round(max(every), 3)
     return FitReport(target, cpu, today, file, len(every), median, worst, rates, rows)
@@ -108,12 +108,12 @@ def nonnegative(rows: Matrix, wanted: Matrix) -> Matrix:
         if pull.max(initial=-np.inf) <= _TINY:
             break
         free[pull.argmax()] = True
-        x = _settled(scaled, wanted, x, free)
-    found: Matrix = x / scale
-    return found
+        x = _least_squares(scaled, wanted, x, free)
+    solution: Matrix = x / scale
+    return solution
 
 
-def _settled(rows: Matrix, wanted: Matrix, x: Matrix, free: npt.NDArray[np.bool_]) -> Matrix:
+def _least_squares(rows: Matrix, wanted: Matrix, x: Matrix, free: npt.NDArray[np.bool_]) -> Matrix:
     """Return the least squares over the free columns; those that would fall below 0 are no longer free."""
     while free.any():
         best = np.zeros(len(x))
@@ -128,5 +128,7 @@ def _settled(rows: Matrix, wanted: Matrix, x: Matrix, free: npt.NDArray[np.bool_
     return np.zeros(len(x))
 
 
-def _error(found: Measurement, rates: dict[str, float]) -> float:
-    return abs(sum(rates.get(name, 0.0) * count for name, count in found.features.items()) / found.time_ns - 1)
+def _error(measurement: Measurement, rates: dict[str, float]) -> float:
+    return abs(
+        sum(rates.get(name, 0.0) * count for name, count in measurement.features.items()) / measurement.time_ns - 1
+    )

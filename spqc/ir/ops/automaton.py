@@ -65,9 +65,9 @@ class Automaton(Spiking):
         shapes = {"identity": n.shape, "direction": n.shape[:1], "gate": n.shape[:1]}
         for role in self.reads:
             self.need(role in shapes, f"knows no operand '{role}'", f"known: {', '.join(shapes)}")
-            found = self.type_of(self.operand(role) or 0)
-            fits = found.is_integer and found.shape == shapes[role]
-            self.need(fits, f"reads as '{role}' integers of shape {list(shapes[role])}, not {found}")
+            type_ = self.type_of(self.operand(role) or 0)
+            fits = type_.is_integer and type_.shape == shapes[role]
+            self.need(fits, f"reads as '{role}' integers of shape {list(shapes[role])}, not {type_}")
 
     def operand(self, role: str) -> int | None:
         """Return the position of an optional operand."""

@@ -29,9 +29,9 @@ class Pool(Op):
     def sides(self) -> tuple[Sides, Sides, Sides]:
         """Return kernel, stride and padding with one entry an axis."""
         axes = len(self.type_of(0).shape) - 1
-        found = tuple(per_axis(sides, axes) for sides in (self.kernel, self.stride, self.padding))
-        self.need(all(found), f"has sizes of another number of axes than {self.type_of(0)}")
-        return found[0], found[1], found[2]
+        window = tuple(per_axis(sides, axes) for sides in (self.kernel, self.stride, self.padding))
+        self.need(all(window), f"has sizes of another number of axes than {self.type_of(0)}")
+        return window[0], window[1], window[2]
 
     @property
     def window(self) -> int:

@@ -13,7 +13,7 @@ from .signal import Signal
 from .synapse import ConvGeometry, Synapse, SynapseOptions
 
 
-class Wire(Synapse):
+class WeightlessSynapse(Synapse):
     """A synapse without weights: each neuron reads one code, whose real value is its current."""
 
     def __init__(self, source: Signal) -> None:
@@ -61,4 +61,4 @@ class SpikingNeuron(SpikingLayer):
         super().__init__(source, source.shape[0], None, options)
 
     def _synapse(self, channels: int, geometry: ConvGeometry | None) -> Synapse:
-        return Wire(self.source)
+        return WeightlessSynapse(self.source)
