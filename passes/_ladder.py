@@ -30,7 +30,7 @@ class Ladder:
 
     @property
     def following(self) -> tuple[int, ...]:
-        """The next state of each outcome."""
+        """The next state code of each outcome, in the order of `outcomes`."""
         return tuple(code for _, code in self.outcomes)
 
     def rank(self, spike: Array, following: Array) -> Array:

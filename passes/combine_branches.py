@@ -88,7 +88,7 @@ def _exact(channels: list[_Channel], charges: Array) -> tuple[Array, Array, Arra
 
 
 def _narrow(channels: list[_Channel], charges: Array, limit: int) -> tuple[Array, Array, Array] | None:
-    """Return factors and thresholds of 32 bits; None where a channel has none."""
+    """Return p, m [C] and thresholds [C, ...] that 32 bits hold; None where a channel has none."""
     columns = []
     for channel in channels:
         one = _weighed(channel, charges) if channel.k[1] - channel.k[0] < limit else None

@@ -65,7 +65,7 @@ def _cone(graph: Graph, neuron: Neuron) -> list[Op] | None:
 
 
 def _reals(graph: Graph, neuron: Neuron, cone: list[Op]) -> Array:
-    """Return every real constant that must lie on the lattice."""
+    """Return every real constant that must lie on the lattice, as one array [n]."""
     constants = [v.name for op in cone if isinstance(op, Affine) for v in op.inputs[1:]]
     arrays = [np.asarray(graph.data[name], np.float64).ravel() for name in constants]
     scales = [v.type.scale for op in cone if isinstance(op, Add) for v in op.inputs if v.type.is_integer]

@@ -58,7 +58,7 @@ def optimised(model: Any, target: str | Emitter = "llvm") -> Graph:
 
 def lowered(graph: Graph, target: str | Emitter = "llvm", dump: Path | None = None) -> dict[str, Program]:
     """Return the lowered forms that a target wants of an optimised graph."""
-    return {name: _lower(graph, name, way, dump) for name, way in target_of(target).lowerings().items()}
+    return {name: _lower(graph, name, passes, dump) for name, passes in target_of(target).lowerings().items()}
 
 
 def target_of(target: str | Emitter) -> Emitter:
@@ -98,10 +98,10 @@ def _refuse_unsupported(read: Model, target: Emitter, graph: Graph) -> None:
     )
 
 
-def _lower(graph: Graph, name: str, way: str, dump: Path | None) -> Program:
-    program = pipeline.run(graph, pipeline.parse(way), dump / name if dump else None)
+def _lower(graph: Graph, name: str, passes: str, dump: Path | None) -> Program:
+    program = pipeline.run(graph, pipeline.parse(passes), dump / name if dump else None)
     if not isinstance(program, Program):
-        raise UsageError(f"the lowering '{name}' gives no program", hint=f"passes: {way}")
+        raise UsageError(f"the lowering '{name}' gives no program", hint=f"passes: {passes}")
     return program
 
 

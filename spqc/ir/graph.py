@@ -40,18 +40,18 @@ class Graph:
 
     @cached_property
     def values(self) -> dict[str, Value]:
-        """Every value by name."""
+        """Every value by its name: inputs, constants, states and the results of operators."""
         given = {v.name: v for v in (*self.inputs, *self.constants, *self.states)}
         return given | {v.name: v for op in self.ops for v in op.outputs}
 
     @cached_property
     def producers(self) -> dict[str, Op]:
-        """The operator that computes each value."""
+        """The operator that computes a value, by the name of the value; inputs, constants and states have none."""
         return {v.name: op for op in self.ops for v in op.outputs}
 
     @cached_property
     def readers(self) -> dict[str, tuple[Op, ...]]:
-        """The operators that read each value."""
+        """The operators that read a value, in their order, by its name; a value that none reads is missing."""
         readers: dict[str, list[Op]] = {}
         for op in self.ops:
             for name in dict.fromkeys(v.name for v in op.inputs):
@@ -60,10 +60,11 @@ class Graph:
 
     @cached_property
     def kept(self) -> frozenset[str]:
-        """The values that outlive the step: results and next states."""
+        """The names of the values that outlive the step: results and next states."""
         return frozenset(v.name for v in (*self.outputs, *self.nexts))
 
     def note(self, key: str, default: str = "") -> str:
+        """Return the text of a note, or `default` where there is none."""
         return dict(self.notes).get(key, default)
 
     def only_reader(self, name: str) -> Op | None:

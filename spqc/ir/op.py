@@ -35,7 +35,7 @@ class Op:
             OPERATORS[cls.name] = cls
 
     def attributes(self) -> dict[str, Any]:
-        """Return the attributes that differ from their defaults."""
+        """Return the attributes that differ from their defaults, by name: those that the text shows."""
         own = dataclasses.fields(self)[3:]
         return {f.name: getattr(self, f.name) for f in own if getattr(self, f.name) != f.default}
 
@@ -51,6 +51,7 @@ class Op:
         return self.outputs[0]
 
     def type_of(self, index: int) -> Type:
+        """Return the type of an operand."""
         return self.inputs[index].type
 
     @property
@@ -89,11 +90,12 @@ class Op:
                 self.fail(f"gives {type_}, not {value.type}")
 
     def fail(self, message: str, hint: str = "") -> NoReturn:
-        """Raise a GraphError at this operator."""
+        """Raise a GraphError at this operator; the message follows its name."""
         where = f"{self.origin}: {str(self).partition('  //')[0]}" if self.origin else str(self)
         raise GraphError(f"'{self.name}' {message}", where, hint)
 
     def need(self, condition: bool, message: str, hint: str = "") -> None:
+        """Raise a GraphError at this operator where a condition does not hold; the message follows its name."""
         if not condition:
             self.fail(message, hint)
 

@@ -53,7 +53,7 @@ class IntegerNeuron(nn.Module):
         return count
 
     def leak_count(self, bits: int) -> int:
-        """Return the leak as a fraction of 2^bits."""
+        """Return the leak, cut to [0, 1], times 2^bits, rounded half to even."""
         leak: float = min(max(self.leak_factor.item(), 0.0), 1.0)
         return round(leak * 2.0**bits)
 
@@ -78,7 +78,7 @@ class FixedNeuron(IntegerNeuron):
     """
 
     def membrane_unit(self, unit: float) -> float:
-        """Return the real value of 1 in the membrane."""
+        """Return the real value of 1 in the membrane, where `unit` is that of 1 in a sum."""
         fraction = self.options.membrane_fraction
         return unit if fraction is None else 2.0**-fraction
 

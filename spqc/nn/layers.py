@@ -85,7 +85,7 @@ class SpikingLayer(nn.Module):
 
     @property
     def theta(self) -> float | None:
-        """Return the spatial mask's constant, or None."""
+        """Return the bound of |x| of the spatial mask, in units of the potentials; None without one."""
         return self.constants().theta
 
     @property
@@ -112,7 +112,7 @@ class SpikingLayer(nn.Module):
 
     @property
     def unit(self) -> float:
-        """Return the real value of one unit of the layer's potentials."""
+        """Return the real value of one unit of the potentials: 1, or weight scale * input scale / pooling window."""
         return self.integer_weight()[1] * self.synapse.unit if self.counts_units else 1.0
 
     @property
@@ -151,7 +151,7 @@ class SpikingLayer(nn.Module):
 
     @property
     def integers(self) -> IntegerArithmetic:
-        """Return the arithmetic of an integer membrane."""
+        """Return the arithmetic of an integer membrane; only for layers that have one."""
         return IntegerArithmetic(self.synapse, self.neuron)
 
     def forward(self, codes: Tensor, skip: Tensor | None = None) -> Record:

@@ -21,14 +21,14 @@ def read_once(network: SpikingNetwork) -> AbstractContextManager[None]:
 
 @contextmanager
 def _cached(network: nn.Module) -> Iterator[None]:
-    """Keep what `integer_weight` of every part returns."""
+    """Compute `integer_weight` of every part once, at its first call in the block."""
     with _replaced(_with(network, "integer_weight"), "integer_weight", cache):
         yield
 
 
 @contextmanager
 def _outlined(network: nn.Module) -> Iterator[None]:
-    """Let every weight be 0 and take no memory: an array that repeats one element."""
+    """Let every integer weight be 0 without memory of its own: one element, broadcast to the shape."""
     weighted = [part for part in _with(network, "integer_weight") if "weight" in part._parameters]
     with (
         _replaced(weighted, "integer_weight", lambda own: lambda: (_zeros(own.__self__.weight.shape), 1.0)),

@@ -30,7 +30,7 @@ class WeightlessSynapse(Synapse):
         return self.source.shape
 
     def integer_weight(self) -> tuple[npt.NDArray[np.int64], float]:
-        """Return no weights, and the scale 1."""
+        """Return no weights (int64 [0]), and the scale 1."""
         return np.zeros(0, np.int64), 1.0
 
     def sum_range(self) -> tuple[int, int]:
@@ -42,11 +42,11 @@ class WeightlessSynapse(Synapse):
         return float(self.source.max)
 
     def fold64(self, threshold: float) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-        """Return (A, B): the scale of the codes, and 0."""
+        """Return (A, B) [C] of the current A n + B: the scale of the codes, and 0."""
         return np.full(self.channels, self.source.scale), np.zeros(self.channels)
 
     def unbiased(self, codes: Tensor) -> Tensor:
-        """Return the current of codes [M, ...]."""
+        """Return the current [M, ...] of codes [M, ...]: their real values."""
         return codes * self.source.scale
 
     def accumulate(self, codes: Tensor, dtype: torch.dtype) -> Tensor:

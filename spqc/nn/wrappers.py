@@ -30,7 +30,7 @@ def unwrapped(model: Any, where: str) -> SpikingNetwork:
 
 
 def content(model: Any) -> Any:
-    """Return what a wrapper of torch wraps, or None."""
+    """Return the module inside a wrapper of torch (see PREFIXES), or None for anything else."""
     parts = vars(model).get("_modules", {}) if isinstance(model, nn.Module) else {}
     return next((parts[prefix[:-1]] for prefix in PREFIXES if prefix[:-1] in parts), None)
 
@@ -53,9 +53,9 @@ def _require_own(name: str, part: nn.Module, where: str) -> None:
     """Raise ModelError where a tensor of a module is computed from others before each call (torch.nn.utils.prune)."""
     for changed in (key.removesuffix("_orig") for key in part._parameters if key.endswith("_orig")):
         pruned = f"{changed}_mask" in part._buffers
-        way = "prune.remove" if pruned else "remove_spectral_norm"
+        remove = "prune.remove" if pruned else "remove_spectral_norm"
         kind = "pruned by torch.nn.utils.prune" if pruned else "computed from another"
-        hint = f'torch.nn.utils.{way}(module, "{changed}") settles it'
+        hint = f'torch.nn.utils.{remove}(module, "{changed}") settles it'
         raise ModelError(f"'{name}.{changed}' is {kind}", where, hint)
     if "weight_g" in part._parameters:
         hint = 'torch.nn.utils.remove_weight_norm(module, "weight") settles it'

@@ -24,7 +24,7 @@ class LazyConstants(Mapping[str, Array]):
 
     @property
     def size(self) -> int:
-        """How many bytes the arrays take, packed."""
+        """The bytes that all the arrays take, packed."""
         return sum(map(self._size, self.types))
 
     def __getitem__(self, name: str) -> Array:

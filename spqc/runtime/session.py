@@ -218,7 +218,7 @@ class Artifact:
         return np.asarray(levels[places])
 
     def _number(self, note: str, text: str | float) -> float:
-        """Return what a note says; UsageError where it is no finite number."""
+        """Return the number that the text of a note says. Raises UsageError where it is no finite number."""
         try:
             number = float(text)
         except ValueError:

@@ -36,10 +36,12 @@ class Automaton(Spiking):
 
     @property
     def low(self) -> int:
+        """The smallest state code."""
         return min(self.following)
 
     @property
     def states(self) -> int:
+        """The number of state codes, from `low` on."""
         return max(self.following) - self.low + 1
 
     def infer(self) -> tuple[Type, ...]:
