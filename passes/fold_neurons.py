@@ -70,13 +70,14 @@ def _chain(graph: Graph, neuron: Neuron) -> _Chain | None:
 
 @dataclass(frozen=True)
 class _Staircase:
-    """Evaluates the chain and its neuron on [rows, channels] arrays, as a place on the ladder of outcomes."""
+    """Evaluates the chain and its neuron on int64 arrays [rows, channels]: sums in, indices of outcomes out."""
 
     graph: Graph
     chain: _Chain
     ladder: Ladder
 
     def outcome(self, n: Array, code: Array, identity: Array, gate: int = 1) -> Array:
+        """Return the index of the outcome [rows, channels] in the ladder, for sums, state codes and identities alike."""
         arrays = {self.chain.n.name: n}
         for op in self.chain.ops:
             extra = [self._operand(v, arrays, identity, gate, n) for v in op.inputs[1:]]

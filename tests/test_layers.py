@@ -93,8 +93,7 @@ def _for_type_checkers(node: ast.AST) -> bool:
 def _absolute(node: ast.ImportFrom, path: Path) -> str:
     if node.level == 0:
         return node.module or ""
-    parts = path.relative_to(ROOT).with_suffix("").parts
-    inside = _inside(parts)
+    inside = _inside(path.relative_to(ROOT).with_suffix("").parts)
     return ".".join([*inside[: len(inside) - node.level], *([node.module] if node.module else [])])
 
 

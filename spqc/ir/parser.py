@@ -63,6 +63,7 @@ class _Reader:
     notes: list[tuple[str, str]] = field(default_factory=list)
 
     def read(self, line: str, origin: str) -> None:
+        """Take one line, stripped and without its comment, which is `origin`. Raises GraphError."""
         if not line or self._in_program(line):
             return
         if self.closed:
@@ -96,6 +97,7 @@ class _Reader:
         return inside
 
     def graph(self, data: Mapping[str, Array]) -> Graph:
+        """Return the graph of the lines that were read. Raises GraphError where there was none."""
         if self.head is None:
             raise GraphError("there is no graph in the text")
         return Graph(

@@ -118,6 +118,7 @@ class _Parts:
                 raise self._changed(name)
 
     def read(self, name: str, ceiling: int) -> bytes:
+        """Return a part. Raises ArtifactError where it is not what its hash says, or above `ceiling` bytes."""
         content = self.archive.read(name, ceiling)
         if self.hashes[name] != _hash(content):
             raise self._changed(name)
