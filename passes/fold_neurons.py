@@ -77,7 +77,7 @@ class _Staircase:
     ladder: Ladder
 
     def outcome(self, n: Array, code: Array, identity: Array, gate: int = 1) -> Array:
-        """Return the index of the outcome [rows, channels] in the ladder, for sums, state codes and identities alike."""
+        """Return the index of the outcome on the ladder, int64 [rows, channels], like all operands but `gate`."""
         arrays = {self.chain.n.name: n}
         for op in self.chain.ops:
             extra = [self._operand(v, arrays, identity, gate, n) for v in op.inputs[1:]]
