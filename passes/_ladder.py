@@ -13,12 +13,13 @@ from spqc.ir.ops import Neuron
 
 @dataclass(frozen=True)
 class Ladder:
-    """The silent states in ascending order, then the firing ones: potentials climb it."""
+    """Outcomes by rising membrane potential: silent states, then firing ones."""
 
     neuron: Neuron
 
     @property
     def codes(self) -> tuple[int, ...]:
+        """The codes of the stored levels, lowest first; 0 is the level 0."""
         return tuple(range(self.neuron.low, self.neuron.high + 1))
 
     @property
@@ -29,11 +30,11 @@ class Ladder:
 
     @property
     def following(self) -> tuple[int, ...]:
-        """The next state of each outcome."""
+        """The next state code of each outcome, in the order of `outcomes`."""
         return tuple(code for _, code in self.outcomes)
 
     def rank(self, spike: Array, following: Array) -> Array:
-        """Return the place of outcomes on the ladder."""
+        """Return the index in `outcomes` of each spike (0 or 1) and next state code; -1 where there is none."""
         rank = {outcome: index for index, outcome in enumerate(self.outcomes)}
         lookup = np.array([[rank.get((s, c), -1) for c in self.codes] for s in (0, 1)])
         return np.asarray(lookup[spike, following - self.neuron.low])

@@ -65,10 +65,10 @@ class _Channel:
 
 
 def _combine(graph: Graph, neuron: Neuron, limit: int) -> Graph:
-    found = _branches(graph, neuron)
-    if found is None:
+    branches = _branches(graph, neuron)
+    if branches is None:
         return graph
-    channels, ladder = _channels(graph, found), Ladder(neuron)
+    channels, ladder = _channels(graph, branches), Ladder(neuron)
     charges = _charges(ladder, channels)
     narrow = _narrow(channels, charges, limit)
     p, m, theta = narrow or _exact(channels, charges)
@@ -78,7 +78,7 @@ def _combine(graph: Graph, neuron: Neuron, limit: int) -> Graph:
     stem = neuron.outputs[0].name[1:]
     arrays = {f"@p.{stem}": p, f"@m.{stem}": m, f"@theta.{stem}": table}
     constants = [Value(name, type_) for name, type_ in zip(arrays, (factor, factor, limits), strict=True)]
-    return _replaced(graph, ladder, found, constants, arrays)
+    return _replaced(graph, ladder, branches, constants, arrays)
 
 
 def _exact(channels: list[_Channel], charges: Array) -> tuple[Array, Array, Array]:
@@ -88,14 +88,14 @@ def _exact(channels: list[_Channel], charges: Array) -> tuple[Array, Array, Arra
 
 
 def _narrow(channels: list[_Channel], charges: Array, limit: int) -> tuple[Array, Array, Array] | None:
-    """Return factors and thresholds of 32 bits; None where a channel has none."""
-    found = []
+    """Return p, m [C] and thresholds [C, ...] that 32 bits hold; None where a channel has none."""
+    columns = []
     for channel in channels:
         one = _weighed(channel, charges) if channel.k[1] - channel.k[0] < limit else None
         if one is None:
             return None
-        found.append(one)
-    p, m, theta = (np.array(column, np.int64) for column in zip(*found, strict=True))
+        columns.append(one)
+    p, m, theta = (np.array(column, np.int64) for column in zip(*columns, strict=True))
     return p, m, theta
 
 
@@ -111,9 +111,9 @@ def _branches(graph: Graph, neuron: Neuron) -> _Branches | None:
     return _Branches(first, second, gate) if isinstance(first, Affine) and isinstance(second, Affine) else None
 
 
-def _channels(graph: Graph, found: _Branches) -> list[_Channel]:
-    count = found.first.out.type.shape[0]
-    both = (found.first, found.second)
+def _channels(graph: Graph, branches: _Branches) -> list[_Channel]:
+    count = branches.first.out.type.shape[0]
+    both = (branches.first, branches.second)
     (a, b), (e, f) = ([graph.data[v.name].astype(np.int64) for v in op.inputs[1:]] for op in both)
     ranges = [
         list(zip(*(np.broadcast_to(end, count).tolist() for end in bounds(graph, op.inputs[0].name)), strict=True))
@@ -158,20 +158,20 @@ def _weighed(c: _Channel, charges: Array) -> tuple[int, int, Array] | None:
 
 
 def _replaced(
-    graph: Graph, ladder: Ladder, found: _Branches, constants: list[Value], arrays: dict[str, Array]
+    graph: Graph, ladder: Ladder, branches: _Branches, constants: list[Value], arrays: dict[str, Array]
 ) -> Graph:
     """Return the graph with the sums combined and an automaton in the neuron's place."""
     neuron, (p, m, theta) = ladder.neuron, constants
-    plain = Combine((found.first.inputs[0], found.second.inputs[0], p, m), (), neuron.origin)
+    plain = Combine((branches.first.inputs[0], branches.second.inputs[0], p, m), (), neuron.origin)
     combined = replace(plain, outputs=(Value(f"%sum.{neuron.outputs[0].name[1:]}", plain.infer()[0]),))
     automaton = Automaton(
-        (combined.out, neuron.inputs[1], theta, *((found.gate,) if found.gate else ())),
+        (combined.out, neuron.inputs[1], theta, *((branches.gate,) if branches.gate else ())),
         neuron.outputs,
         neuron.origin,
         following=ladder.following,
         fires=len(ladder.codes),
-        rest=_rest(ladder) if found.gate else (),
-        reads=("gate",) if found.gate else (),
+        rest=_rest(ladder) if branches.gate else (),
+        reads=("gate",) if branches.gate else (),
     )
     placed: list[Op] = []
     for op in graph.ops:

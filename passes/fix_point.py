@@ -51,28 +51,28 @@ def _fix(graph: Graph, neuron: Neuron, limit: int) -> Graph:
 
 def _cone(graph: Graph, neuron: Neuron) -> list[Op] | None:
     """Return the float operators that feed a neuron and nothing else, or None where another kind is among them."""
-    found: list[Op] = []
+    ops: list[Op] = []
     pending = [neuron.inputs[0]]
     while pending:
         value = pending.pop()
         op = graph.producers.get(value.name)
         if not isinstance(op, Affine | Add | Gate | SpatialMask) or graph.only_reader(value.name) is None:
             return None
-        found.append(op)
+        ops.append(op)
         if not isinstance(op, Affine):
             pending += [v for v in op.inputs if v.type.encoding == "float"]
-    return found
+    return ops
 
 
 def _reals(graph: Graph, neuron: Neuron, cone: list[Op]) -> Array:
-    """Return every real constant that must lie on the lattice."""
+    """Return every real constant that must lie on the lattice, as one array [n]."""
     constants = [v.name for op in cone if isinstance(op, Affine) for v in op.inputs[1:]]
-    found = [np.asarray(graph.data[name], np.float64).ravel() for name in constants]
+    arrays = [np.asarray(graph.data[name], np.float64).ravel() for name in constants]
     scales = [v.type.scale for op in cone if isinstance(op, Add) for v in op.inputs if v.type.is_integer]
     masks = [op.threshold for op in cone if isinstance(op, SpatialMask)]
     middles = [middle for middle, _ in neuron.quantiser]
     own = [neuron.threshold, *middles, *neuron.levels, *(neuron.leak * level for level in neuron.levels)]
-    charge = np.concatenate([*found, np.array([*scales, *masks], np.float64)])
+    charge = np.concatenate([*arrays, np.array([*scales, *masks], np.float64)])
     return np.concatenate([charge, charge * neuron.input_scale, np.array(own, np.float64)])
 
 

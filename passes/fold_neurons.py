@@ -70,21 +70,22 @@ def _chain(graph: Graph, neuron: Neuron) -> _Chain | None:
 
 @dataclass(frozen=True)
 class _Staircase:
-    """Evaluates the chain and its neuron on [rows, channels] arrays, as a place on the ladder of outcomes."""
+    """Evaluates the chain and its neuron on int64 arrays [rows, channels]: sums in, indices of outcomes out."""
 
     graph: Graph
     chain: _Chain
     ladder: Ladder
 
     def outcome(self, n: Array, code: Array, identity: Array, gate: int = 1) -> Array:
-        found = {self.chain.n.name: n}
+        """Return the index of the outcome on the ladder, int64 [rows, channels], like all operands but `gate`."""
+        arrays = {self.chain.n.name: n}
         for op in self.chain.ops:
-            extra = [self._operand(v, found, identity, gate, n) for v in op.inputs[1:]]
-            found[op.out.name] = op.evaluate(found[op.inputs[0].name], *extra)[0]
+            extra = [self._operand(v, arrays, identity, gate, n) for v in op.inputs[1:]]
+            arrays[op.out.name] = op.evaluate(arrays[op.inputs[0].name], *extra)[0]
         neuron = self.ladder.neuron
-        return self.ladder.rank(*neuron.evaluate(found[neuron.inputs[0].name], code))
+        return self.ladder.rank(*neuron.evaluate(arrays[neuron.inputs[0].name], code))
 
-    def _operand(self, value: Value, found: dict[str, Array], identity: Array, gate: int, n: Array) -> Array:
+    def _operand(self, value: Value, arrays: dict[str, Array], identity: Array, gate: int, n: Array) -> Array:
         if self.chain.identity is not None and value == self.chain.identity:
             return identity
         if self.chain.gate is not None and value == self.chain.gate:
@@ -94,7 +95,7 @@ class _Staircase:
 
 @dataclass(frozen=True)
 class _Table:
-    """What was found for one neuron: thresholds [row, step, channel] and how to read them."""
+    """The table of one neuron: thresholds [row, step, channel] and how to read them."""
 
     theta: Array
     direction: Array
@@ -155,8 +156,8 @@ def _shared_thresholds(graph: Graph, stairs: _Staircase, carry: tuple[int, ...],
     last = np.full((steps, 1), int(high.max()) + max(carry) + int(offset.max()) + 1)
     wanted, rest = np.arange(steps)[:, None], np.zeros((steps, 1), np.int64)
     dtype = neuron.type_of(0).dtype
-    found = bisect(first, last, lambda n: stairs.ladder.rank(*neuron.evaluate(n.astype(dtype), rest)) > wanted)
-    per_channel = found[None] - offset
+    thresholds = bisect(first, last, lambda n: stairs.ladder.rank(*neuron.evaluate(n.astype(dtype), rest)) > wanted)
+    per_channel = thresholds[None] - offset
     return per_channel[:, :, :1] if (offset == offset[0]).all() else per_channel
 
 
@@ -189,7 +190,7 @@ def _thresholds(stairs: _Staircase, direction: Array, identities: int, steps: in
 
 def _rest(stairs: _Staircase, identities: int) -> tuple[int, ...] | None:
     """Return the outcome of each state when the gate is closed, or None where it still depends on something."""
-    found = []
+    outcomes = []
     channels = stairs.chain.n.type.shape[0]
     for code in stairs.ladder.codes:
         seen: set[int] = set()
@@ -198,8 +199,8 @@ def _rest(stairs: _Staircase, identities: int) -> tuple[int, ...] | None:
             seen.update(int(v) for v in np.unique(stairs.outcome(reads[0], reads[1], reads[2], gate=0)))
         if len(seen) != 1:
             return None
-        found.append(seen.pop())
-    return tuple(found)
+        outcomes.append(seen.pop())
+    return tuple(outcomes)
 
 
 def _replace_neuron(

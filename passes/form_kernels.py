@@ -59,15 +59,15 @@ def _time(ops: tuple[Op, ...]) -> Time:
 def _regions(graph: Graph) -> list[tuple[Op, ...]]:
     """Return the regions in the order of their last operators, so that every operand of a region is there before it."""
     taken: set[str] = set()
-    found: list[tuple[int, tuple[Op, ...]]] = []
+    placed: list[tuple[int, tuple[Op, ...]]] = []
     place = {op.out.name: i for i, op in enumerate(graph.ops)}
     for op in graph.ops:
         if op.out.name in taken:
             continue
         region = _region(graph, op, taken)
         taken |= {o.out.name for o in region}
-        found.append((max(place[o.out.name] for o in region), region))
-    return [region for _, region in sorted(found, key=lambda item: item[0])]
+        placed.append((max(place[o.out.name] for o in region), region))
+    return [region for _, region in sorted(placed, key=lambda item: item[0])]
 
 
 def _region(graph: Graph, first: Op, taken: set[str]) -> tuple[Op, ...]:
@@ -105,19 +105,19 @@ def _feeds_neuron(graph: Graph, repeat: Repeat) -> bool:
 
 def _gate(graph: Graph, counts: Op) -> tuple[Op, ...]:
     """Return the matrix and the comparison of the channel gate that alone reads these counts."""
-    found = _followers(graph, counts, (Linear, Greater))
-    return found if len(found) == 2 else ()
+    followers = _followers(graph, counts, (Linear, Greater))
+    return followers if len(followers) == 2 else ()
 
 
 def _followers(graph: Graph, op: Op, kinds: tuple[type[Op], ...]) -> tuple[Op, ...]:
     """Return the operators of these kinds, in order, as far as each alone reads the one before."""
-    found: tuple[Op, ...] = ()
+    followers: tuple[Op, ...] = ()
     for kind in kinds:
-        follower = graph.only_reader((found or (op,))[-1].out.name)
+        follower = graph.only_reader((followers or (op,))[-1].out.name)
         if not isinstance(follower, kind):
             break
-        found += (follower,)
-    return found
+        followers += (follower,)
+    return followers
 
 
 def _append_pool(graph: Graph, region: list[Op]) -> None:

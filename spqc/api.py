@@ -223,12 +223,12 @@ def opt_file(
 
     The pipeline `default` stands for the passes of the target llvm. frontend: the name of the one that reads the model.
     """
-    found = None
+    recorded = None
     if passes is None and Path(path).suffix == ".tg" and Path(path).is_file():
         first = Path(path).read_text(errors="replace").partition("\n")[0]
-        found = first.removeprefix("// pipeline:").strip() if first.startswith("// pipeline:") else None
+        recorded = first.removeprefix("// pipeline:").strip() if first.startswith("// pipeline:") else None
     aliases = {"default": registry.create("targets", "llvm").pipeline()}
-    chosen = pipeline.parse(found or passes or "", aliases)
+    chosen = pipeline.parse(recorded or passes or "", aliases)
     return str(pipeline.run(read_model(path, frontend).graph, chosen, None if dump is None else Path(dump)))
 
 

@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
+import networkx as nx
 import pytest
 
 ROOT = Path(__file__).parents[1]
@@ -45,6 +46,17 @@ FORBIDDEN: dict[str, tuple[str, ...]] = {
 RUNTIME_FOR_PLUGINS = ("spqc.runtime.observe", "spqc.runtime.packing")
 
 
+PLACES = ("spqc", "passes", "targets", "frontends")
+# Arrows between folders that point back up, and why they may.
+BACKWARD = {
+    ("spqc/ir", "spqc/ir/ops"): "the package offers its operators, which are made of its types",
+    ("spqc/nn", "spqc/nn/models"): "a checkpoint builds the model that it names, and models are made of layers",
+    ("spqc/train/data", "spqc/train/data/sets"): "the package looks for its data sets, which are made of its parts",
+    ("targets/llvm", "targets/llvm/tuning"): "emitting for another machine measures there; a search emits kernels",
+    ("targets/llvm/kernels/rows", "targets/llvm/kernels/lookup"): "the lanes of a row's tables are those of a look-up",
+}  # fmt: skip
+
+
 def files_of(place: str) -> list[Path]:
     path = ROOT / place
     return [path] if path.suffix == ".py" else sorted(path.rglob("*.py"))
@@ -52,29 +64,82 @@ def files_of(place: str) -> list[Path]:
 
 def imports(path: Path) -> Iterator[str]:
     """Yield what a module imports when it runs, by its absolute name; imports for type checkers do not count."""
-    for node in _running(ast.parse(path.read_text())):
+    yield from _imported(_running(ast.parse(path.read_text())), path, packages=True)
+
+
+def _imported(nodes: Iterator[ast.AST], path: Path, *, packages: bool = False) -> Iterator[str]:
+    """Yield the names that imports bring; with `packages`, also those of the modules that they come from."""
+    for node in nodes:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             module = _absolute(node, path)
-            yield module
+            if packages:
+                yield module
             yield from (f"{module}.{alias.name}" for alias in node.names)
 
 
 def _running(tree: ast.AST) -> Iterator[ast.AST]:
     for node in ast.iter_child_nodes(tree):
-        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
-            continue
-        yield node
-        yield from _running(node)
+        if not _for_type_checkers(node):
+            yield node
+            yield from _running(node)
+
+
+def _for_type_checkers(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
 
 
 def _absolute(node: ast.ImportFrom, path: Path) -> str:
     if node.level == 0:
         return node.module or ""
-    parts = path.relative_to(ROOT).with_suffix("").parts
-    inside = parts if parts[0] == "spqc" else ("spqc", *parts)
+    inside = _inside(path.relative_to(ROOT).with_suffix("").parts)
     return ".".join([*inside[: len(inside) - node.level], *([node.module] if node.module else [])])
+
+
+def _inside(parts: tuple[str, ...]) -> tuple[str, ...]:
+    return parts if parts[0] == "spqc" else ("spqc", *parts)
+
+
+def _name(path: Path) -> str:
+    """Return the absolute name of a module, that of its package for __init__.py."""
+    parts = _inside(path.relative_to(ROOT).with_suffix("").parts)
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def _module_level(tree: ast.AST) -> Iterator[ast.AST]:
+    """Yield what runs when a module is imported, not what its functions do."""
+    for node in ast.iter_child_nodes(tree):
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and not _for_type_checkers(node):
+            yield node
+            yield from _module_level(node)
+
+
+def import_graph(*, everywhere: bool) -> nx.DiGraph[str]:
+    """Return which module imports which: at module level, or also inside functions and for type checkers alone."""
+    walk = ast.walk if everywhere else _module_level
+    modules = {_name(path): path for place in PLACES for path in files_of(place)}
+    graph: nx.DiGraph[str] = nx.DiGraph()
+    for name, path in modules.items():
+        for imported in _imported(walk(ast.parse(path.read_text())), path):
+            while imported and imported not in modules:  # a name in a module stands for its module
+                imported = imported.rpartition(".")[0]
+            if imported and imported != name:
+                graph.add_edge(name, imported)
+    return graph
+
+
+@pytest.mark.parametrize("everywhere", [False, True])
+def test_no_modules_import_each_other(everywhere: bool) -> None:
+    circles = [sorted(part) for part in nx.strongly_connected_components(import_graph(everywhere=everywhere))]
+    assert not [circle for circle in circles if len(circle) > 1]
+
+
+def test_few_arrows_between_folders_point_back_up() -> None:
+    folders = {_name(p): str(p.parent.relative_to(ROOT)) for place in PLACES for p in files_of(place)}
+    arrows = {(folders[a], folders[b]) for a, b in import_graph(everywhere=False).edges}
+    rooms: nx.DiGraph[str] = nx.DiGraph(sorted((a, b) for a, b in arrows - set(BACKWARD) if a != b))
+    assert nx.is_directed_acyclic_graph(rooms), nx.find_cycle(rooms)
 
 
 @pytest.mark.parametrize("place", FORBIDDEN)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from spqc.commands.tune import taught
+from spqc.commands.tune import representatives
 from spqc.tuning.fit import Measurement, fitted, held_back, rates_of
 
 pytest.importorskip("tvm")
@@ -24,7 +24,7 @@ def test_lessons_teach_every_strategy_of_a_wide_cpu() -> None:
     seen: dict[str, set[str]] = {}
     for kind in KINDS:
         one = next(s for s in sites(network(kind), features) if s.region.kernel.ops[0].origin == "measured")
-        for candidate in taught(candidates_of(one)):
+        for candidate in representatives(candidates_of(one)):
             counted = {f for f, count in candidate.features.items() if count > 0}
             seen.setdefault(candidate.strategy, set()).update(counted)
     assert set(seen) == set(strategies()) - {"sparse"}  # the weights of no lesson are sparse

@@ -10,7 +10,8 @@ import pytest
 import spqc
 from spqc.foundation.errors import GraphError, ModelError
 from spqc.ir import Builder, Graph, Type, ops
-from spqc.ir.text import parse_graph, print_graph
+from spqc.ir.parser import parse_graph
+from spqc.ir.printer import print_graph
 
 torch = pytest.importorskip("torch")
 

@@ -54,8 +54,8 @@ def read() -> dict[str, Any]:
     """Return the results so far."""
     if not RESULTS.exists():
         return {"runs": {}}
-    found: dict[str, Any] = json.loads(RESULTS.read_text())
-    return found
+    results: dict[str, Any] = json.loads(RESULTS.read_text())
+    return results
 
 
 def one(task: Task, case: Case, seed: int) -> dict[str, Any]:

@@ -91,7 +91,7 @@ TRENDS = (
 def page(results: Results) -> str:
     """Return the page of the results so far."""
     done = sum(key(t, c, s) in results["runs"] for t in TASKS for c in CASES for s in SEEDS)
-    versions = ", ".join(f"{name} {found}" for name, found in results["versions"].items())
+    versions = ", ".join(f"{name} {version}" for name, version in results["versions"].items())
     tasks = "\n".join(f"- **{task.name}**: `{task.data}`; {task.says}" for task in TASKS)
     top = _TOP.format(
         date=results["date"], cpu=results["cpu"], versions=versions, done=done,
@@ -120,8 +120,8 @@ def _verdicts(results: Results) -> str:
     rows = []
     for trend in TRENDS:
         if trend.least is not None:
-            found = [_differences(results, task, cases[trend.base], cases[trend.changed]) for task in TASKS]
-            rows.append([trend.says, f"{trend.least:+.1f}", *(_verdict(values, trend.least) for values in found)])
+            differences = [_differences(results, task, cases[trend.base], cases[trend.changed]) for task in TASKS]
+            rows.append([trend.says, f"{trend.least:+.1f}", *(_verdict(values, trend.least) for values in differences)])
     return _table(["trend", "at least", *(task.name for task in TASKS)], rows)
 
 
@@ -143,18 +143,18 @@ def _activity(results: Results) -> str:
 
 
 def _shares(results: Results, task: Task, case: Case) -> str:
-    found = [run for run in (_run(results, task, case, seed) for seed in SEEDS) if run]
-    if not found:
+    runs = [run for run in (_run(results, task, case, seed) for seed in SEEDS) if run]
+    if not runs:
         return "-"
-    mean = {name: sum(run[name] for run in found) / len(found) for name in found[0]}
+    mean = {name: sum(run[name] for run in runs) / len(runs) for name in runs[0]}
     unlike = [1 - mean[name] for name in ("open_gates", "kept", "weight_density")]
     shares = (mean["spike_rate"], *unlike[:2], mean["zero_states"], unlike[2])
     return ", ".join(f"{100 * share:.0f} %" for share in shares)
 
 
 def _run(results: Results, task: Task, case: Case, seed: int) -> dict[str, Any] | None:
-    found: dict[str, Any] | None = results["runs"].get(key(task, case, seed))
-    return found
+    run: dict[str, Any] | None = results["runs"].get(key(task, case, seed))
+    return run
 
 
 def _values(results: Results, task: Task, case: Case) -> list[float]:

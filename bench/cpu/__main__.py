@@ -72,11 +72,11 @@ def main() -> None:
 def started(facts: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Return a result without rows, or today's file, so that a part can be measured again; each row has its commit."""
     path = _result_path(facts, folder)
-    found = json.loads(path.read_text()) if path.exists() else {}
-    if found.get("schema") != facts["schema"] or found.get("cpu") != facts["cpu"]:
+    earlier = json.loads(path.read_text()) if path.exists() else {}
+    if earlier.get("schema") != facts["schema"] or earlier.get("cpu") != facts["cpu"]:
         return facts | {"networks": {}, "rows": []}
-    versions = found["versions"] | facts["versions"]  # rows that stay have peers that this run may lack
-    return facts | {"networks": found["networks"], "rows": found["rows"], "versions": versions}
+    versions = earlier["versions"] | facts["versions"]  # rows that stay have peers that this run may lack
+    return facts | {"networks": earlier["networks"], "rows": earlier["rows"], "versions": versions}
 
 
 def put(rows: list[dict[str, Any]], row: dict[str, Any]) -> None:
@@ -98,10 +98,10 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--threads", default="1,2", help="numbers of threads, separated by commas")
     parser.add_argument("--budget", type=float, default=2.0, help="seconds of timed rounds for each pair")
     parser.add_argument("--out", type=Path, default=ROOT / "bench" / "results")
-    found = parser.parse_args()
-    found.peers = [p for p in PEERS if p.name in found.peers.split(",")]
-    found.threads = [int(n) for n in found.threads.split(",")]
-    return found
+    arguments = parser.parse_args()
+    arguments.peers = [p for p in PEERS if p.name in arguments.peers.split(",")]
+    arguments.threads = [int(n) for n in arguments.threads.split(",")]
+    return arguments
 
 
 def _run_case(case: Case, chosen: argparse.Namespace, result: dict[str, Any]) -> None:
@@ -179,8 +179,8 @@ def _row(
     (alone,) = in_turn([lambda i: artifact.run(inputs[i % INPUTS])], rounds=15)
     row["ours_ms"] = alone.cpu_ms if threads == 1 else alone.wall_ms
     setting = Setting(read_model(net).graph, batch, threads, ready[:4])
-    found = [_prepared(peer, setting, artifact, inputs, ready, budget) for peer in peers]
-    rivals = [rival for rival in found if rival is not None]
+    prepared = [_prepared(peer, setting, artifact, inputs, ready, budget) for peer in peers]
+    rivals = [rival for rival in prepared if rival is not None]
     visits = [[rival.visit(artifact, inputs, ready, threads) for rival in rivals] for _ in range(VISITS)]
     for rival, *times in zip(rivals, *visits, strict=True):
         row["peers"][rival.name] = facts = middle(times) | rival.facts

@@ -37,10 +37,10 @@ class Form(Protocol):
 
 def hoisted(graph: Graph) -> Graph:
     """Return the graph with what is constant in time computed once: the peers get this for nothing too."""
-    found: Module = pipeline.run(graph, pipeline.parse("hoist-constant"))
-    if not isinstance(found, Graph):
+    simplified: Module = pipeline.run(graph, pipeline.parse("hoist-constant"))
+    if not isinstance(simplified, Graph):
         raise TypeError("hoist-constant keeps a graph a graph")
-    return found
+    return simplified
 
 
 def walk(graph: Graph, form: Form) -> Any:

@@ -91,8 +91,8 @@ def _fit(rate: float, layer: Any, reads: tuple[torch.Tensor, ...]) -> None:
     for _ in range(_SEARCH):
         middle = (low + high) / 2
         beta.copy_(start + middle)
-        found = float(layer.forward(*reads).spikes.mean())
-        low, high = (middle, high) if found < rate else (low, middle)
+        measured = float(layer.forward(*reads).spikes.mean())
+        low, high = (middle, high) if measured < rate else (low, middle)
 
 
 def frames(net: Any, batch: int, seed: int) -> npt.NDArray[np.uint8]:

@@ -29,7 +29,7 @@ Row = dict[str, Any]
 
 def page(result: dict[str, Any]) -> str:
     """Return the page of one result file."""
-    versions = ", ".join(f"{name} {found}" for name, found in result["versions"].items())
+    versions = ", ".join(f"{name} {version}" for name, version in result["versions"].items())
     rows: list[Row] = result["rows"]
     commits = " and ".join(dict.fromkeys(row["commit"] for row in rows))
     parts = [_TOP.format(cpu=result["cpu"], date=result["date"], commits=commits, versions=versions)]
@@ -94,8 +94,8 @@ def _once(rows: list[Row]) -> str:
     return f"\nMeasured by an earlier commit, in one visit: {'; '.join(names)}.\n" if names else ""
 
 
-def _ratio(found: Row | None) -> str:
-    return "-" if found is None else f"{found['ratio']:.1f}x ({found['ms']:.3g} ms)"
+def _ratio(row: Row | None) -> str:
+    return "-" if row is None else f"{row['ratio']:.1f}x ({row['ms']:.3g} ms)"
 
 
 def _costs(networks: dict[str, Row]) -> str:
@@ -108,8 +108,8 @@ def _costs(networks: dict[str, Row]) -> str:
 
 
 def _memory(network: Row) -> str:
-    found = network.get("memory_mb")
-    return "-" if found is None else f"{found:.0f}"
+    memory_mb = network.get("memory_mb")
+    return "-" if memory_mb is None else f"{memory_mb:.0f}"
 
 
 def _table(head: list[str], rows: Iterable[list[str]]) -> str:

@@ -22,14 +22,14 @@ from .__main__ import INPUTS, ROOT, environment
 from .networks import SEED, Case, build, frames, vgg9
 from .timing import in_turn
 
-_WAYS = ((vgg9(4), "events"), (vgg9(4), "auto"), (vgg9(2), "auto"), (vgg9(8), "auto"))
+_CASES = ((vgg9(4), "events"), (vgg9(4), "auto"), (vgg9(2), "auto"), (vgg9(8), "auto"))
 
 
 def main() -> None:
     facts = environment([])
-    found = [part(case, strategy, facts["date"]) for case, strategy in _WAYS]
+    parts = [part(case, strategy, facts["date"]) for case, strategy in _CASES]
     path = Path(ROOT, "bench", "results", f"parts-{facts['date']}.json")
-    path.write_text(json.dumps(facts | {"networks": found}, indent=1) + "\n")
+    path.write_text(json.dumps(facts | {"networks": parts}, indent=1) + "\n")
 
 
 def part(case: Case, strategy: str, date: str) -> dict[str, Any]:
@@ -47,8 +47,8 @@ def part(case: Case, strategy: str, date: str) -> dict[str, Any]:
     (whole,) = in_turn([lambda turn: artifact.run(inputs[turn % INPUTS])], rounds=15)
     total = sum(alone.values()) / 1e3
     print(f"{case.name}, {strategy}: {whole.cpu_ms:.2f} ms, its kernels alone {total:.2f} ms", flush=True)
-    ways = [[kernel["layer"], kernel["strategy"], round(alone[kernel["layer"]], 1)] for kernel in kernels]
-    return {"network": case.name, "strategy": strategy, "whole_ms": whole.cpu_ms, "sum_ms": total, "alone_us": ways}
+    rows = [[kernel["layer"], kernel["strategy"], round(alone[kernel["layer"]], 1)] for kernel in kernels]
+    return {"network": case.name, "strategy": strategy, "whole_ms": whole.cpu_ms, "sum_ms": total, "alone_us": rows}
 
 
 def _measure(net: Any, target: str, strategy: str, calibrate: Any, records: Path, date: str) -> dict[str, float]:
@@ -59,8 +59,8 @@ def _measure(net: Any, target: str, strategy: str, calibrate: Any, records: Path
     alone = {}
     with Journal(records) as journal:
         for job in tuner.jobs():
-            for way, ns in tuner.measure(job, [_wanted(job, strategy)]):
-                journal.append(Record(job.key, way.strategy, dict(way.settings), ns, date, __version__))
+            for candidate, ns in tuner.measure(job, [_wanted(job, strategy)]):
+                journal.append(Record(job.key, candidate.strategy, dict(candidate.settings), ns, date, __version__))
                 alone[job.layer] = ns / 1e3
     return alone
 

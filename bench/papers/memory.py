@@ -14,9 +14,9 @@ from .rows import Row, compare
 FUSED = ("vgg9", "resnet19", "resnet34", "yolov2")
 
 
-def conv_weights(found: Account) -> int:
+def conv_weights(network: Account) -> int:
     """Return the weights of the convolutions and of the projections of residuals, which the tables count alone."""
-    return sum(layer.weights for layer in found.layers if layer.kind.startswith("conv"))
+    return sum(layer.weights for layer in network.layers if layer.kind.startswith("conv"))
 
 
 def forms(key: str, weight_bits: int | None = None) -> dict[str, MemoryForm]:
@@ -117,6 +117,6 @@ def mixed_ratio() -> float:
 
 def _conv_ratio(key: str) -> float:
     """Return the published form's ratio with the weights of the convolutions alone."""
-    found, bits = account(key), NETWORKS[key].options["weight_bits"]
-    weights, neurons = conv_weights(found), found.neurons
+    network, bits = account(key), NETWORKS[key].options["weight_bits"]
+    weights, neurons = conv_weights(network), network.neurons
     return float((4 * weights + 8 * neurons) / (weights * bits / 8 + neurons / 4 + neurons))

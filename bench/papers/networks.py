@@ -69,11 +69,11 @@ def _text(value: Any) -> str:
 
 def hyperspectral() -> list[tuple[str, Account]]:
     """Return the accounts of ACE-SNN's two networks, and of their ancestors, on every data set."""
-    found = []
+    accounts = []
     for title, model, side, option in _HYPERSPECTRAL_NETWORKS:
         for data, (bands, classes) in _HYPERSPECTRAL.items():
-            found.append((f"{title}, {data}", _hyperspectral(model, (1, bands, side, side), classes, option)))
-    return found
+            accounts.append((f"{title}, {data}", _hyperspectral(model, (1, bands, side, side), classes, option)))
+    return accounts
 
 
 @cache

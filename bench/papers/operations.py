@@ -33,11 +33,11 @@ class Implied:
 def implied() -> list[Implied]:
     """Return the channel sparsity that every published factor implies."""
     spatial = figure("sparsity.spatial")
-    found = []
+    rows = []
     for where, key in FACTORS.items():
         factor = figure(key)
-        found.append(Implied(where, factor, implied_channel_sparsity(factor, spatial), 1 - 1 / factor))
-    return found
+        rows.append(Implied(where, factor, implied_channel_sparsity(factor, spatial), 1 - 1 / factor))
+    return rows
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def energy_rows(factor: float = 5.0) -> list[EnergyRow]:
     """Return Eq 31 for the networks of the paper; masked as if Eq 30 gave `factor`."""
     rows = []
     for key in ENERGY:
-        found = {(one.convention, one.what): one.energy_mj for one in eq31(operations_of(account(key), {}))}
-        floats, integers = (found["eq31 7 nm", f"dense, {kind}"] for kind in ("32-bit floats", "8-bit integers"))
+        energies = {(one.convention, one.what): one.energy_mj for one in eq31(operations_of(account(key), {}))}
+        floats, integers = (energies["eq31 7 nm", f"dense, {kind}"] for kind in ("32-bit floats", "8-bit integers"))
         rows.append(EnergyRow(NETWORKS[key].title, account(key).macs, floats, integers, integers / factor))
     return rows

@@ -58,9 +58,9 @@ def _weights(title: str, key: str, why: str = "") -> Row:
 
 def network_row(key: str) -> tuple[str, ...]:
     """Return one network's counts."""
-    found = account(key)
-    counts = (found.weights, memory.conv_weights(found), found.neurons, found.macs_per_step)
-    return (NETWORKS[key].title, *(f"{n:,}" for n in counts), str(found.steps), f"`{NETWORKS[key].command}`")
+    network = account(key)
+    counts = (network.weights, memory.conv_weights(network), network.neurons, network.macs_per_step)
+    return (NETWORKS[key].title, *(f"{n:,}" for n in counts), str(network.steps), f"`{NETWORKS[key].command}`")
 
 
 def _memory(programs: Sequence[ProgramRow]) -> list[str]:
@@ -141,18 +141,21 @@ def energy_constants() -> list[str]:
 
 def implications() -> list[str]:
     """Return the section on ACE-SNN, but for its networks."""
-    found = ace.implications()
-    shares = (("energy", 6.24, 30, found.energy_share), ("delay", 9.42, 7, found.delay_share))
+    implied = ace.implications()
+    shares = (("energy", 6.24, 30, implied.energy_share), ("delay", 9.42, 7, implied.delay_share))
     rows = [
-        ("32-bit over 6-bit multiply-accumulate, from the gains 560.6 and 44.8", f"{found.mac_ratio:.2f}"),
-        ("6-bit multiply-accumulate, if 32 bits are integers (3.2 pJ)", f"{found.integer_mac_pj:.4f} pJ"),
-        ("the same, if 32 bits are floats (4.6 pJ)", f"{found.float_mac_pj:.4f} pJ"),
-        *((f"the same, if a multiplication shrinks with b^{power:g}", f"{pj:.3f} pJ") for power, pj in found.scalings),
+        ("32-bit over 6-bit multiply-accumulate, from the gains 560.6 and 44.8", f"{implied.mac_ratio:.2f}"),
+        ("6-bit multiply-accumulate, if 32 bits are integers (3.2 pJ)", f"{implied.integer_mac_pj:.4f} pJ"),
+        ("the same, if 32 bits are floats (4.6 pJ)", f"{implied.float_mac_pj:.4f} pJ"),
+        *(
+            (f"the same, if a multiplication shrinks with b^{power:g}", f"{pj:.3f} pJ")
+            for power, pj in implied.scalings
+        ),
         *(
             (f"layer 1's share of the {what}: memory divides it by {by:g} and saves {saved} %", f"{100 * share:.1f} %")
             for what, by, saved, share in shares
         ),
-        ("energy times delay saved by both (printed: 38 %, a mean over networks)", f"{100 * found.product:.1f} %"),
+        ("energy times delay saved by both (printed: 38 %, a mean over networks)", f"{100 * implied.product:.1f} %"),
     ]
     return ["## ACE-SNN", "", *prose(words.ACE), *table(("quantity", "value"), rows)]
 
@@ -161,8 +164,8 @@ def ace_shares() -> list[str]:
     """Return what ACE-SNN's networks spend in their first layers."""
     gain = figure("ace.gain_over_6_bits")
     head = ("network", "MACs", "in layer 1", "share", "greatest gain over the 6-bit CNN", f"spikes for {gain:g}x")
-    found = [(title, shares_of(one)) for title, one in networks.hyperspectral()]
-    rows = [(title, *_share_cells(one), _spikes(one, gain)) for title, one in found]
+    shares = [(title, shares_of(one)) for title, one in networks.hyperspectral()]
+    rows = [(title, *_share_cells(one), _spikes(one, gain)) for title, one in shares]
     return [*prose(words.SHARES, gain=gain), *table(head, rows)]
 
 
@@ -172,8 +175,8 @@ def _share_cells(one: Shares) -> tuple[str, ...]:
 
 
 def _spikes(one: Shares, gain: float) -> str:
-    found = spikes_for_gain(one, gain, ace.implications().integer_mac_pj, constant("int8_add_45").pj)
-    return "beyond the bound" if found is None else f"{found:.2f}"
+    rate = spikes_for_gain(one, gain, ace.implications().integer_mac_pj, constant("int8_add_45").pj)
+    return "beyond the bound" if rate is None else f"{rate:.2f}"
 
 
 def _unreachable() -> list[str]:

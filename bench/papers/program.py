@@ -23,7 +23,7 @@ class ProgramRow:
 
 def program_rows() -> list[ProgramRow]:
     """Lower every network of the memory table; a target that refuses one leaves it out."""
-    found = []
+    rows = []
     for key in FUSED:
         network = NETWORKS[key]
         analysis = analyze_model(network.model, network.options, Question())
@@ -32,5 +32,5 @@ def program_rows() -> list[ProgramRow]:
             continue
         floats = next(form.baseline.mb for form in analysis.memory if form.form == "published")
         parts = (program.weights / 1e6, program.arena / 1e6, program.total / 1e6)
-        found.append(ProgramRow(network.title, *parts, floats * 1e6 / program.total))
-    return found
+        rows.append(ProgramRow(network.title, *parts, floats * 1e6 / program.total))
+    return rows

@@ -59,7 +59,7 @@ def command(
     """
     from spqc import api
 
-    found = api.analyze(
+    analysis = api.analyze(
         model,
         chosen,
         x=None if input_path is None else api.read_array(input_path),
@@ -78,8 +78,8 @@ def command(
         layout=layout,
     )
     if as_json:
-        shared.print_json("analyze", found)
+        shared.print_json("analyze", analysis)
     else:
         from spqc.report.analysis import show_analysis
 
-        show_analysis(found)
+        show_analysis(analysis)

@@ -48,7 +48,7 @@ def command(
     if tuned is not None:
         whole = tuned["hits"] + tuned["misses"]
         click.echo(f"tuning records: {tuned['hits']} of {whole} kernels found, {tuned['misses']} predicted", err=True)
-    found = {
+    result = {
         "model": model,
         "target": artifact.target,
         "pipeline": artifact.contents.pipeline,
@@ -57,18 +57,18 @@ def command(
         "report": dict(artifact.contents.report),
     }
     if as_json:
-        shared.print_json("compile", found)
+        shared.print_json("compile", result)
     else:
-        print(f"compiled {model} for {artifact.target}: {path}, {found['bytes']:,} bytes")
+        print(f"compiled {model} for {artifact.target}: {path}, {result['bytes']:,} bytes")
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
     """Return what tells a file from the one that replaces it; None where there is none."""
     try:
-        found = path.stat()
+        status = path.stat()
     except OSError:
         return None
-    return found.st_ino, found.st_mtime_ns
+    return status.st_ino, status.st_mtime_ns
 
 
 def _kept(path: Path, before: tuple[int, int] | None, dump: str | None) -> str:

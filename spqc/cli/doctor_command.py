@@ -13,11 +13,11 @@ def command(as_json: bool) -> int:
     """Check Python, the packages and every target. Exits with 1 when something needed fails."""
     from spqc import api
 
-    found = api.doctor()
+    diagnosis = api.doctor()
     if as_json:
-        shared.print_json("doctor", found)
+        shared.print_json("doctor", diagnosis)
     else:
         from spqc.report.terminal import show_diagnosis
 
-        show_diagnosis(found)
-    return 0 if found.healthy else 1
+        show_diagnosis(diagnosis)
+    return 0 if diagnosis.healthy else 1

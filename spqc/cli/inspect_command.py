@@ -15,10 +15,10 @@ def command(path: str, frontend: str | None, as_json: bool) -> None:
     """Show the signature, layers and sizes of a model or an artifact."""
     from spqc import api
 
-    found = api.inspect(path, frontend=frontend)
+    inspection = api.inspect(path, frontend=frontend)
     if as_json:
-        shared.print_json("inspect", found)
+        shared.print_json("inspect", inspection)
     else:
         from spqc.report.terminal import show_inspection
 
-        show_inspection(found)
+        show_inspection(inspection)

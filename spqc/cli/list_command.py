@@ -15,10 +15,10 @@ def command(kind: str, name: str | None, as_json: bool) -> None:
     """List KIND: frontends, passes, targets, models, operators, data or presets; or only the one called NAME."""
     from spqc import api
 
-    found = api.list_(kind, name)
+    entries = api.list_(kind, name)
     if as_json:
-        shared.print_json("list", {"kind": kind, "entries": found})
+        shared.print_json("list", {"kind": kind, "entries": entries})
     else:
         from spqc.report.terminal import show_entries
 
-        show_entries(found)
+        show_entries(entries)

@@ -32,8 +32,8 @@ def advice_for(
 
     layout: the axes of those inputs. records: a file, `none`, or None for the default file.
     """
-    found = {} if str(records) == NONE else findings(read_records(Path(records or records_path())))
-    return Advice(_chances(graph, calibrate, layout), found, read_rates(rates_path()))
+    known = {} if str(records) == NONE else findings(read_records(Path(records or records_path())))
+    return Advice(_chances(graph, calibrate, layout), known, read_rates(rates_path()))
 
 
 def _chances(

@@ -59,7 +59,7 @@ def optimised(model: Any, target: str | Emitter = "llvm", frontend: str | None =
 
 def lowered(graph: Graph, target: str | Emitter = "llvm", dump: Path | None = None) -> dict[str, Program]:
     """Return the lowered forms that a target wants of an optimised graph."""
-    return {name: _lower(graph, name, way, dump) for name, way in target_of(target).lowerings().items()}
+    return {name: _lower(graph, name, passes, dump) for name, passes in target_of(target).lowerings().items()}
 
 
 def target_of(target: str | Emitter) -> Emitter:
@@ -73,16 +73,16 @@ def target_of(target: str | Emitter) -> Emitter:
 def _optimise(read: Model, target: Emitter, text: str, dump: Path | None) -> tuple[Graph, pipeline.Run]:
     log = pipeline.Run(read.graph)
     try:
-        found = pipeline.run(read.graph, pipeline.parse(text), dump, log)
+        finished = pipeline.run(read.graph, pipeline.parse(text), dump, log)
     except GraphError:
         _refuse_unsupported(read, target, log.latest)
         raise
-    if not isinstance(found, Graph):
+    if not isinstance(finished, Graph):
         raise UsageError(
             "the passes of a compilation end with a graph; the target lowers it by itself", hint=f"passes: {text}"
         )
-    _refuse_unsupported(read, target, found)
-    return found, log
+    _refuse_unsupported(read, target, finished)
+    return finished, log
 
 
 def _refuse_unsupported(read: Model, target: Emitter, graph: Graph) -> None:
@@ -99,11 +99,11 @@ def _refuse_unsupported(read: Model, target: Emitter, graph: Graph) -> None:
     )
 
 
-def _lower(graph: Graph, name: str, way: str, dump: Path | None) -> Program:
-    found = pipeline.run(graph, pipeline.parse(way), dump / name if dump else None)
-    if not isinstance(found, Program):
-        raise UsageError(f"the lowering '{name}' gives no program", hint=f"passes: {way}")
-    return found
+def _lower(graph: Graph, name: str, passes: str, dump: Path | None) -> Program:
+    program = pipeline.run(graph, pipeline.parse(passes), dump / name if dump else None)
+    if not isinstance(program, Program):
+        raise UsageError(f"the lowering '{name}' gives no program", hint=f"passes: {passes}")
+    return program
 
 
 def _report(before: Graph, after: Graph, log: pipeline.Run, programs: dict[str, Program]) -> dict[str, Any]:

@@ -83,25 +83,25 @@ def tiny_graph() -> Graph:
 
 
 def _python() -> Check:
-    found = platform.python_version()
+    running = platform.python_version()
     if sys.version_info[:2] < OLDEST_PYTHON:
-        return Check("python", "failed", found, "spqc needs Python 3.11 or newer")
-    return Check("python", "ok", found)
+        return Check("python", "failed", running, "spqc needs Python 3.11 or newer")
+    return Check("python", "ok", running)
 
 
 def _package(name: str, required: bool) -> Check:
     pinned = _pinned(name)
     try:
-        found = version(name)
+        installed = version(name)
     except PackageNotFoundError:
         if required:
             return Check(name, "failed", "not installed", f"pip install '{name}{pinned}'")
         return Check(
             name, "missing", "not installed (optional)", "pip install 'spqc[torch]' to train and verify models"
         )
-    if required and pinned and found != pinned.removeprefix("=="):
-        return Check(name, "failed", f"{found}, but spqc needs {pinned}", f"pip install '{name}{pinned}'")
-    return Check(name, "ok", found)
+    if required and pinned and installed != pinned.removeprefix("=="):
+        return Check(name, "failed", f"{installed}, but spqc needs {pinned}", f"pip install '{name}{pinned}'")
+    return Check(name, "ok", installed)
 
 
 def _pinned(name: str) -> str:

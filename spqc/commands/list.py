@@ -65,9 +65,9 @@ def _entry(kind: str, name: str, alone: bool) -> Entry:
     if kind == "operators":
         return Entry(name, _first_line(OPERATORS[name]), _options(OPERATORS[name], 3))
     if kind == "data":
-        found = data.find(name)
-        files = f"; reads {found.files}, from {found.source}" if alone and found.files else ""
-        return Entry(name, found.summary + files, _options(found.options))
+        known = data.find(name)
+        files = f"; reads {known.files}, from {known.source}" if alone and known.files else ""
+        return Entry(name, known.summary + files, _options(known.options))
     if kind == "presets":
         return Entry(name, PRESETS[name].summary)
     cls = registry.load(kind, name)  # type: ignore[arg-type]

@@ -22,7 +22,7 @@ from spqc.tuning.fit import FitReport, Measurement, fitted
 from spqc.tuning.places import rates_path, records_path
 from spqc.tuning.rates import write_rates
 
-LESSON = "measured"  # the layer of a lesson that is timed
+TIMED_LAYER = "measured"  # of a calibration network
 
 
 def tune(
@@ -61,17 +61,17 @@ def fit(target: str | Emitter = "llvm", progress: Callable[[int, int], None] | N
     Raises UsageError for a target that has no cost function.
     """
     chosen = target_of(target)
-    numbered = enumerate(tunable(chosen).lessons())
-    pairs = [(number, lesson.graph, density) for number, lesson in numbered for density in lesson.densities]
+    networks = enumerate(tunable(chosen).lessons())
+    pairs = [(number, network.graph, density) for number, network in networks for density in network.densities]
     measured: list[Measurement] = []
     cpu = ""
     for index, (number, graph, density) in enumerate(pairs):
         done = optimised(graph, chosen)
         tuner = tunable(chosen).tuner(done, lowered(done, chosen), Advice(_even(done, density)))
         cpu = tuner.cpu
-        job = next(job for job in tuner.jobs() if job.layer == LESSON)
-        found = tuner.measure(job, taught(job.candidates))
-        measured += [Measurement(c.strategy, c.features, ns, number) for c, ns in found]
+        job = next(job for job in tuner.jobs() if job.layer == TIMED_LAYER)
+        times = tuner.measure(job, representatives(job.candidates))
+        measured += [Measurement(c.strategy, c.features, ns, number) for c, ns in times]
         if progress is not None:
             progress(index + 1, len(pairs))
     report = fitted(measured, format_call(chosen.name, chosen), cpu, str(rates_path()))
@@ -91,13 +91,13 @@ def tunable(target: Emitter) -> Tunable:
     )
 
 
-def taught(candidates: Sequence[Candidate]) -> list[Candidate]:
+def representatives(candidates: Sequence[Candidate]) -> list[Candidate]:
     """Return up to three candidates of each strategy: its first, one from the middle and its last."""
-    found = []
+    chosen = []
     for name in dict.fromkeys(c.strategy for c in candidates):
         own = [c for c in candidates if c.strategy == name]
-        found += [own[index] for index in sorted({0, len(own) // 2, len(own) - 1})]
-    return found
+        chosen += [own[index] for index in sorted({0, len(own) // 2, len(own) - 1})]
+    return chosen
 
 
 def _even(graph: Graph, density: float) -> dict[str, tuple[float, ...]]:

@@ -39,6 +39,7 @@ class LayerAccount:
 
     @property
     def channels(self) -> int:
+        """Output channels."""
         return self.shape[0]
 
 
@@ -53,6 +54,7 @@ class Account:
 
     @property
     def weights(self) -> int:
+        """Weights of all layers, without those of channel gates."""
         return sum(layer.weights for layer in self.layers)
 
     @property
@@ -62,10 +64,12 @@ class Account:
 
     @property
     def neurons(self) -> int:
+        """Spiking neurons of all layers."""
         return sum(layer.neurons for layer in self.layers)
 
     @property
     def macs_per_step(self) -> int:
+        """Dense multiply-accumulates of one step, without those of channel gates."""
         return sum(layer.macs for layer in self.layers)
 
     @property
@@ -75,7 +79,7 @@ class Account:
 
     @property
     def state_bits(self) -> int:
-        """What all membranes take together."""
+        """Bits of all membranes together."""
         return sum(layer.neurons * layer.state_bits for layer in self.layers)
 
     @property
@@ -103,7 +107,7 @@ def main_sum(graph: Graph, ops: Iterable[Op]) -> Op | None:
 
 
 def is_gate(graph: Graph, op: Op) -> bool:
-    """Return whether a sum only decides a channel gate."""
+    """Return whether a comparison reads the sum: it decides a channel gate."""
     return any(isinstance(reader, Greater) for reader in graph.readers.get(op.out.name, ()))
 
 

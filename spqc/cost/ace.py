@@ -23,6 +23,7 @@ class Shares:
 
     @property
     def share(self) -> float:
+        """The first layer's share of the multiply-accumulates of one step, in (0, 1]."""
         return self.first_macs / self.macs_per_step
 
     @property
@@ -32,7 +33,7 @@ class Shares:
 
 
 def shares_of(account: Account) -> Shares:
-    """Return the share of the layers that read the network's input."""
+    """Return the multiply-accumulates of a network and of its layers that read the input."""
     first = sum(layer.macs for layer in account.layers if layer.reads_input)
     return Shares(account.name, account.macs_per_step, first)
 
@@ -43,12 +44,15 @@ def mac_of_bits(gain_over_floats: float, gain_over_bits: float, full: str = "int
 
 
 def cnn_energy_pj(account: Account, mac_pj: float) -> float:
-    """Return what the CNN of the same layers takes, in pJ."""
+    """Return the pJ of one inference of the CNN of the same layers: sum of MAC_l E_MAC."""
     return account.macs_per_step * mac_pj
 
 
 def snn_energy_pj(account: Account, spikes: Mapping[str, float], mac_pj: float, ac_pj: float) -> float:
-    """Return what the spiking network takes, in pJ; `spikes` are z_l by layer, those that read the input left out."""
+    """Return the pJ of one inference of the spiking network: MAC_1 E_MAC + sum over l >= 2 of z_l MAC_l E_AC.
+
+    spikes: z_l by layer, those that read the input left out; KeyError where another layer lacks.
+    """
     first = sum(layer.macs for layer in account.layers if layer.reads_input)
     others = sum(spikes[layer.layer] * layer.macs for layer in account.layers if not layer.reads_input)
     return first * mac_pj + others * ac_pj

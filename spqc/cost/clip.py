@@ -37,7 +37,7 @@ class ClipTally:
         self.fired: Array | None = None
 
     def see(self, step: int, name: str, array: Array) -> None:
-        """Look at one value of one step."""
+        """Count a value [N, ...] of a step, 0 the first: the neuron's charge and spikes; others are ignored."""
         if step == 0 and name == self.neuron.inputs[0].name:
             potential = array * self.neuron.input_scale * self.neuron.type_of(0).scale
             self.below = potential < self.bound
@@ -54,13 +54,13 @@ class ClipTally:
             self.steps = max(self.steps, step)
 
     def end_window(self) -> None:
-        """Count who fired at least once in the window."""
+        """Count the silent neurons that fired at least once since step 0, and forget the window."""
         if self.fired is not None:
             self.woken += int(np.count_nonzero(self.fired))
         self.below = self.quiet = self.fired = None
 
     def result(self) -> Clip | None:
-        """Return the analysis; None where nothing was seen."""
+        """Return the silent set of all windows; None where no step was seen."""
         if not self.neurons:
             return None
         enough = self.silent and self.steps

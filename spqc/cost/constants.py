@@ -25,13 +25,13 @@ class Constant:
 
 @cache
 def constants() -> dict[str, Constant]:
-    """Return every constant by its name."""
+    """Return every constant of constants.json by its name; read once."""
     content = json.loads((files(__package__) / "constants.json").read_text())
     return {name: Constant(name, **fields) for name, fields in content["constants"].items()}
 
 
 def constant(name: str) -> Constant:
-    """Return the constant of a name."""
+    """Return the constant of a name. Raises KeyError for an unknown one."""
     return constants()[name]
 
 

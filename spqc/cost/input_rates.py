@@ -22,14 +22,14 @@ def measure_chances(graph: Graph, codes: Array) -> dict[str, tuple[float, ...]]:
 
     def count(_step: int, value: Value, array: Array) -> None:
         if value.name in wanted:
-            found = np.bincount(np.clip(array, 0, _MOST_CODES - 1).ravel(), minlength=_MOST_CODES)
-            counts[value.name] = counts.get(value.name, 0) + found
+            histogram = np.bincount(np.clip(array, 0, _MOST_CODES - 1).ravel(), minlength=_MOST_CODES)
+            counts[value.name] = counts.get(value.name, 0) + histogram
 
     inputs = named_inputs(graph, codes[np.unique(np.linspace(0, len(codes) - 1, SAMPLES).astype(int))])
     for value in graph.inputs:
         count(0, value, inputs[value.name])
     interpret(graph, inputs, count)
-    return {name: _shares(found) for name, found in sorted(counts.items())}
+    return {name: _shares(counted) for name, counted in sorted(counts.items())}
 
 
 def _shares(counts: Array) -> tuple[float, ...]:

@@ -17,7 +17,7 @@ def as_array(array: Any) -> npt.NDArray[np.generic]:
     if type(array) is np.ndarray:  # nearly always, and often in short calls
         return array
     try:
-        return np.asarray(_settled(array))
+        return np.asarray(_readable(array))
     except InputError:
         raise
     except ValueError as error:
@@ -26,10 +26,10 @@ def as_array(array: Any) -> npt.NDArray[np.generic]:
         raise InputError(f"the input cannot be read as an array: {error}", hint=_HINT) from error
 
 
-def _settled(array: Any) -> Any:
+def _readable(array: Any) -> Any:
     """Return a tensor of torch, alone or in lists, as numpy reads it; anything else as it is."""
     if isinstance(array, list | tuple):
-        return [_settled(part) for part in array] if _holds_tensors(array) else array
+        return [_readable(part) for part in array] if _holds_tensors(array) else array
     if not _is_tensor(array):
         return array
     if array.device.type == "meta":

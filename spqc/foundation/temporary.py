@@ -36,8 +36,8 @@ def write_temporary(path: Path, content: bytes) -> Path:
 
 def refused(reason: str) -> OutputError:
     """Return the error for a temporary folder that cannot be used."""
-    found = os.environ.get("TMPDIR")
-    said = f"TMPDIR is '{found}'" if found else "TMPDIR is not set"
+    folder = os.environ.get("TMPDIR")
+    said = f"TMPDIR is '{folder}'" if folder else "TMPDIR is not set"
     hint = f"{said}; set TMPDIR to a folder that you may write, with room for some megabytes"
     return OutputError(f"temporary files cannot be written: {reason}", _place(), hint)
 

@@ -1,12 +1,13 @@
 """The temporal graph IR: types, operators, text, verifier and interpreter."""
 
 from . import ops
-from .graph import Graph, Value
+from .graph import Graph
 from .interpret import interpret
 from .op import OPERATORS, Op
+from .parser import parse_graph
 from .rewrite import Builder
-from .text import parse_graph
 from .types import Array, Type, parse_type
+from .value import Value
 from .verify import verify
 
 __all__ = [

@@ -50,28 +50,28 @@ def arranged(values: Values, shape: tuple[int, ...], steps: int, layout: AxisOrd
     return values[np.newaxis] if fitting[0] == "T" else values
 
 
-def ambiguity(found: tuple[int, ...], shape: tuple[int, ...], steps: int, *, static: bool) -> str:
+def ambiguity(given: tuple[int, ...], shape: tuple[int, ...], steps: int, *, static: bool) -> str:
     """Return how an array of a shape that can be meant in two ways was taken, and how to say the other; else nothing.
 
     static: whether the network reads one frame for all steps; nobody gives such a network a series.
     """
     if steps == 1 or static:
         return ""
-    if found == (steps, steps, *shape):
+    if given == (steps, steps, *shape):
         taken, other = "[N, T, ...]", "layout TN reads [T, N, ...], and NT says that this was meant"
-    elif found == (steps, *shape):
+    elif given == (steps, *shape):
         taken = f"[N, ...], {steps} samples of one frame each"
         other = f"layout T reads one sample of {steps} steps, and N says that this was meant"
     else:
         return ""
-    return f"the input of shape {list(found)} was taken as {taken}: {other}"
+    return f"the input of shape {list(given)} was taken as {taken}: {other}"
 
 
-def _fits(found: tuple[int, ...], wanted: tuple[int | None, ...]) -> bool:
-    return len(found) == len(wanted) and all(w in (None, side) for w, side in zip(wanted, found, strict=True))
+def _fits(given: tuple[int, ...], wanted: tuple[int | None, ...]) -> bool:
+    return len(given) == len(wanted) and all(w in (None, side) for w, side in zip(wanted, given, strict=True))
 
 
-def _hint(found: tuple[int, ...], shape: tuple[int, ...], steps: int, others: list[str]) -> str:
+def _hint(given: tuple[int, ...], shape: tuple[int, ...], steps: int, others: list[str]) -> str:
     if others:
         return f"layout {' or '.join(others)} reads an array of this shape"
     return f"the network runs {steps} steps on frames of shape {list(shape)}; the first axis counts samples"

@@ -54,7 +54,7 @@ class Integration:
     overflow: Overflow = "saturate"
 
     def charged(self, n: Any, membrane: Any) -> Any:
-        """Return u before it is fitted."""
+        """Return u, in units of the membrane, before it is wrapped or saturated at `bits`."""
         kept = shifted(membrane * self.leak, -self.leak_shift, self.rounding)
         return kept + shifted(n, self.shift, self.rounding)
 
@@ -85,7 +85,7 @@ class Integration:
         return None if steps is None else widest
 
     def _after(self, low: int, high: int) -> tuple[int, int]:
-        """Return the interval of the next membrane for u in [low, high]."""
+        """Return the least and greatest next membrane after the firing and the reset of a u in [low, high]."""
         if self.reset == "none":
             return low, high
         silent = min(high, self.threshold if self.fire == "gt" else self.threshold - 1)
@@ -113,7 +113,7 @@ class Compartment:
 
     @property
     def greatest(self) -> int:
-        """Return the largest u."""
+        """Return the largest current u, 2^(bits-1): one more than two's complement has."""
         return 1 << (self.bits - 1)
 
     def advance(self, n: Any, current: Any, voltage: Any, bias: Any) -> tuple[Any, Any, Any]:

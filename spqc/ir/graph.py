@@ -6,26 +6,14 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import networkx as nx
 import numpy as np
 
-from .types import Array, Type
-
-if TYPE_CHECKING:
-    from .op import Op
-
-
-@dataclass(frozen=True)
-class Value:
-    """A named value: `%x` is computed or an input, `@w` a constant, `$v` a state."""
-
-    name: str
-    type: Type
-
-    def __str__(self) -> str:
-        return f"{self.name}: {self.type}"
+from .op import Op
+from .printer import print_graph
+from .types import Array
+from .value import Value
 
 
 @dataclass(frozen=True)
@@ -48,36 +36,35 @@ class Graph:
     data: Mapping[str, Array] = field(default_factory=dict, compare=False, repr=False)
 
     def __str__(self) -> str:
-        from .text import print_graph
-
         return print_graph(self)
 
     @cached_property
     def values(self) -> dict[str, Value]:
-        """Every value by name."""
-        found = {v.name: v for v in (*self.inputs, *self.constants, *self.states)}
-        return found | {v.name: v for op in self.ops for v in op.outputs}
+        """Every value by its name: inputs, constants, states and the results of operators."""
+        given = {v.name: v for v in (*self.inputs, *self.constants, *self.states)}
+        return given | {v.name: v for op in self.ops for v in op.outputs}
 
     @cached_property
     def producers(self) -> dict[str, Op]:
-        """The operator that computes each value."""
+        """The operator that computes a value, by the name of the value; inputs, constants and states have none."""
         return {v.name: op for op in self.ops for v in op.outputs}
 
     @cached_property
     def readers(self) -> dict[str, tuple[Op, ...]]:
-        """The operators that read each value."""
-        found: dict[str, list[Op]] = {}
+        """The operators that read a value, in their order, by its name; a value that none reads is missing."""
+        readers: dict[str, list[Op]] = {}
         for op in self.ops:
             for name in dict.fromkeys(v.name for v in op.inputs):
-                found.setdefault(name, []).append(op)
-        return {name: tuple(ops) for name, ops in found.items()}
+                readers.setdefault(name, []).append(op)
+        return {name: tuple(ops) for name, ops in readers.items()}
 
     @cached_property
     def kept(self) -> frozenset[str]:
-        """The values that outlive the step: results and next states."""
+        """The names of the values that outlive the step: results and next states."""
         return frozenset(v.name for v in (*self.outputs, *self.nexts))
 
     def note(self, key: str, default: str = "") -> str:
+        """Return the text of a note, or `default` where there is none."""
         return dict(self.notes).get(key, default)
 
     def only_reader(self, name: str) -> Op | None:
@@ -95,14 +82,14 @@ class Graph:
 
     def to_networkx(self) -> nx.DiGraph[str]:
         """Return values and operators as a graph; an edge from `next` to its state is marked `delay`."""
-        found: nx.DiGraph[str] = nx.DiGraph()
+        digraph: nx.DiGraph[str] = nx.DiGraph()
         for value in self.values.values():
-            found.add_node(value.name, value=value)
+            digraph.add_node(value.name, value=value)
         for index, op in enumerate(self.ops):
             node = f"op{index}"
-            found.add_node(node, op=op)
-            found.add_edges_from((v.name, node) for v in op.inputs)
-            found.add_edges_from((node, v.name) for v in op.outputs)
+            digraph.add_node(node, op=op)
+            digraph.add_edges_from((v.name, node) for v in op.inputs)
+            digraph.add_edges_from((node, v.name) for v in op.outputs)
         for state, following in zip(self.states, self.nexts, strict=False):
-            found.add_edge(following.name, state.name, delay=True)
-        return found
+            digraph.add_edge(following.name, state.name, delay=True)
+        return digraph

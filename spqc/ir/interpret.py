@@ -8,9 +8,10 @@ import numpy as np
 
 from spqc.foundation.errors import GraphError
 
-from .graph import Graph, Value
+from .graph import Graph
 from .op import Op
 from .types import Array
+from .value import Value
 
 Observer = Callable[[int, Value, Array], None]
 
@@ -27,20 +28,20 @@ def interpret(graph: Graph, inputs: Mapping[str, Array], observe: Observer | Non
     results: dict[str, list[Array]] = {v.name: [] for v in graph.outputs}
     for step in range(graph.steps):
         frames = {v.name: inputs[v.name][:, step].astype(v.type.dtype) for v in graph.inputs if v.type.clock == "step"}
-        found = fixed | state | frames
-        run_ops(graph.ops, found, step, observe)
-        state = {s.name: found[n.name] for s, n in zip(graph.states, graph.nexts, strict=True)}
+        values = fixed | state | frames
+        run_ops(graph.ops, values, step, observe)
+        state = {s.name: values[n.name] for s, n in zip(graph.states, graph.nexts, strict=True)}
         for name, kept in results.items():
-            kept.append(found[name])
+            kept.append(values[name])
     return {name: np.stack(kept, axis=1) for name, kept in results.items()}
 
 
-def run_ops(ops: Iterable[Op], found: dict[str, Array], step: int = 0, observe: Observer | None = None) -> None:
-    """Evaluate operators in order, adding their results to `found`."""
+def run_ops(ops: Iterable[Op], values: dict[str, Array], step: int = 0, observe: Observer | None = None) -> None:
+    """Evaluate operators in order, adding their results to `values`, arrays by the name of their value."""
     for op in ops:
-        arrays = op.evaluate(*(found[v.name] for v in op.inputs))
+        arrays = op.evaluate(*(values[v.name] for v in op.inputs))
         for value, array in zip(op.outputs, arrays, strict=True):
-            found[value.name] = check_range(value, array, op)
+            values[value.name] = check_range(value, array, op)
             if observe is not None:
                 observe(step, value, array)
 

@@ -46,12 +46,12 @@ class _Call:
         operands = {v.name: self._operand(v.name) for v in kernel.reads}
         results: dict[str, list[Array]] = {v.name: [] for v in kernel.writes if v.name in self.program.buffer_of}
         for step in range(1 if kernel.time == "once" else self.program.steps):
-            found = {name: self._at(name, array, step) for name, array in operands.items()}
-            found |= {v.name: self.state[v.name] for v in kernel.reads if v.name in self.state}
-            run_ops(kernel.ops, found, step)
+            values = {name: self._at(name, array, step) for name, array in operands.items()}
+            values |= {v.name: self.state[v.name] for v in kernel.reads if v.name in self.state}
+            run_ops(kernel.ops, values, step)
             for name, kept in results.items():
-                kept.append(found[name])
-            self.state |= {following[v.name]: found[v.name] for v in kernel.writes if v.name in following}
+                kept.append(values[name])
+            self.state |= {following[v.name]: values[v.name] for v in kernel.writes if v.name in following}
         for name, kept in results.items():
             buffer = self.program.buffer_of[name]
             self._write(buffer, np.stack(kept[: buffer.steps], axis=1))

@@ -9,8 +9,8 @@ from typing import Any, ClassVar, NoReturn
 from spqc.foundation.errors import GraphError, SpqcError
 from spqc.foundation.options import format_value
 
-from .graph import Value
 from .types import Array, Clock, Type
+from .value import Value
 
 OPERATORS: dict[str, type[Op]] = {}
 
@@ -35,7 +35,7 @@ class Op:
             OPERATORS[cls.name] = cls
 
     def attributes(self) -> dict[str, Any]:
-        """Return the attributes that differ from their defaults."""
+        """Return the attributes that differ from their defaults, by name: those that the text shows."""
         own = dataclasses.fields(self)[3:]
         return {f.name: getattr(self, f.name) for f in own if getattr(self, f.name) != f.default}
 
@@ -51,6 +51,7 @@ class Op:
         return self.outputs[0]
 
     def type_of(self, index: int) -> Type:
+        """Return the type of an operand."""
         return self.inputs[index].type
 
     @property
@@ -66,9 +67,9 @@ class Op:
         """Return the results for operands with a leading batch axis (constants have none): the meaning."""
         raise NotImplementedError  # every operator defines it
 
-    def accepts(self, found: Type, index: int) -> bool:
-        """Return whether result `index` may have type `found`: equal to the inferred one unless an operator widens."""
-        return found == self.infer()[index]
+    def accepts(self, declared: Type, index: int) -> bool:
+        """Return whether result `index` may be declared so: as inferred, unless an operator allows wider ones."""
+        return declared == self.infer()[index]
 
     def verify(self) -> None:
         """Raise GraphError where a result's declared type is not what the operator gives."""
@@ -89,11 +90,12 @@ class Op:
                 self.fail(f"gives {type_}, not {value.type}")
 
     def fail(self, message: str, hint: str = "") -> NoReturn:
-        """Raise a GraphError at this operator."""
+        """Raise a GraphError at this operator; the message follows its name."""
         where = f"{self.origin}: {str(self).partition('  //')[0]}" if self.origin else str(self)
         raise GraphError(f"'{self.name}' {message}", where, hint)
 
     def need(self, condition: bool, message: str, hint: str = "") -> None:
+        """Raise a GraphError at this operator where a condition does not hold; the message follows its name."""
         if not condition:
             self.fail(message, hint)
 

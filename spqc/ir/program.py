@@ -9,10 +9,11 @@ from typing import Literal
 
 from spqc.foundation.errors import GraphError
 
-from .graph import Graph, Value
+from .graph import Graph
 from .layout import PLAIN, Layout
 from .op import Op
 from .ops import Flatten, Repeat
+from .value import Value
 
 Kind = Literal["bytes", "bits", "channel_bits", "words"]
 Mode = Literal["fused", "stepped"]
@@ -38,6 +39,7 @@ class Buffer:
 
     @property
     def pixels(self) -> int:
+        """The number of positions of the map, 1 for a vector."""
         return math.prod(self.value.type.shape[1:])
 
     @property
@@ -81,13 +83,15 @@ class Kernel:
 
     @cached_property
     def writes(self) -> tuple[Value, ...]:
+        """The results of its operators, in order, those that only the kernel itself reads included."""
         return tuple(v for op in self.ops for v in op.outputs)
 
     @cached_property
     def reads(self) -> tuple[Value, ...]:
+        """The values that its operators read and none of them computes, constants and states included."""
         inside = {v.name for v in self.writes}
-        found = {v.name: v for op in self.ops for v in op.inputs if v.name not in inside}
-        return tuple(found.values())
+        outside = {v.name: v for op in self.ops for v in op.inputs if v.name not in inside}
+        return tuple(outside.values())
 
     def __str__(self) -> str:
         names = " + ".join(op.name for op in self.ops)
@@ -115,11 +119,12 @@ class Program:
 
     @property
     def steps(self) -> int:
-        """How many steps one call runs."""
+        """How many steps one call runs: all of an inference where the steps are fused, else 1."""
         return self.graph.steps if self.mode == "fused" else 1
 
     @cached_property
     def buffer_of(self) -> dict[str, Buffer]:
+        """The buffer of a value, by its name; values that never leave a kernel have none."""
         return {b.value.name: b for b in self.buffers}
 
     @cached_property
@@ -133,7 +138,7 @@ class Program:
 
     @cached_property
     def lifetimes(self) -> dict[str, tuple[int, int]]:
-        """The first and last kernel that touch each value; results live to the end."""
+        """The first and last kernel (indices) that touch a value, by its name; results live until after the last."""
         lives: dict[str, tuple[int, int]] = {}
         for index, kernel in enumerate(self.kernels):
             for name in (self.views.get(v.name, v.name) for v in (*kernel.reads, *kernel.writes)):
@@ -143,6 +148,7 @@ class Program:
         return lives
 
     def with_buffers(self, buffers: tuple[Buffer, ...], arena_bytes: int) -> Program:
+        """Return the program with other buffers, in an arena of `arena_bytes` a sample."""
         return replace(self, buffers=buffers, arena_bytes=arena_bytes)
 
     def with_layout(self, layout: Layout) -> Program:

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from .graph import Graph, Value
+from .graph import Graph
 from .op import Op
 from .types import Array, Type
+from .value import Value
 
 
 @dataclass
@@ -29,20 +30,23 @@ class Builder:
     _count: int = 0
 
     def input(self, name: str, type_: Type) -> Value:
+        """Add an input, `%name`."""
         self.inputs.append(Value(f"%{name}", type_))
         return self.inputs[-1]
 
     def constant(self, name: str, type_: Type, array: Array) -> Value:
+        """Add a constant, `@name`, with its array; its clock becomes `const`."""
         self.constants.append(Value(f"@{name}", replace(type_, clock="const")))
         self.data[f"@{name}"] = frozen(array)
         return self.constants[-1]
 
     def state(self, name: str, type_: Type) -> Value:
+        """Add a state, `$name`; the value that it takes next belongs in `nexts`, in the same order."""
         self.states.append(Value(f"${name}", type_))
         return self.states[-1]
 
     def op(self, cls: type[Op], *inputs: Value, origin: str = "", **attributes: Any) -> tuple[Value, ...]:
-        """Append an operator and return its results."""
+        """Append an operator and return its results, of inferred types. Raises GraphError where operands do not fit."""
         types = cls(inputs, (), origin, **attributes).infer()
         outputs = tuple(Value(f"%{self._count + i}", t) for i, t in enumerate(types))
         self._count += len(types)
@@ -75,7 +79,7 @@ def frozen(array: Array) -> Array:
 
 
 def rename(op: Op, names: Mapping[str, Value]) -> Op:
-    """Return the operator reading the replaced values."""
+    """Return an operator that reads `names[x]` where it read x; the same object where it reads none of them."""
     inputs = tuple(names.get(v.name, v) for v in op.inputs)
     return op if inputs == op.inputs else replace(op, inputs=inputs)
 
@@ -104,7 +108,7 @@ def retype(graph: Graph, ops: Iterable[Op], **changes: Any) -> Graph:
 
 
 def with_data(graph: Graph, arrays: Mapping[str, Array]) -> dict[str, Array]:
-    """Return the graph's arrays with some replaced or added."""
+    """Return the graph's arrays by name, with some replaced or added: read-only copies."""
     return {**graph.data, **{name: frozen(array) for name, array in arrays.items()}}
 
 

@@ -9,7 +9,7 @@ Sides = tuple[int, ...]
 
 
 def canonical(value: int | Sequence[int]) -> Sides:
-    """Return the shortest form: (2,) for 2 and for (2, 2)."""
+    """Return the shortest form: (2,) for 2 and for (2, 2), (2, 1) as it is."""
     sides = (value,) if isinstance(value, int) else tuple(int(side) for side in value)
     return sides[:1] if len(set(sides)) == 1 else sides
 
@@ -22,6 +22,6 @@ def per_axis(sides: Sides, axes: int) -> Sides:
 
 
 def outputs(extent: Sequence[int], kernel: Sides, stride: Sides, padding: Sides) -> tuple[int, ...]:
-    """Return how many windows fit each axis of a padded map (0 or less: none)."""
+    """Return floor((extent + 2 padding - kernel) / stride) + 1 of each axis: how many windows fit (none: 0 or less)."""
     sides = zip(extent, kernel, stride, padding, strict=True)
     return tuple((n + 2 * pad - k) // step + 1 for n, k, step, pad in sides)

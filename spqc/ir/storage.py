@@ -30,7 +30,7 @@ def store(buffer: Buffer, array: Array) -> Bytes:
 
 
 def fetch(buffer: Buffer, raw: Bytes) -> Array:
-    """Return the array [N, steps, ...] that `store` wrote."""
+    """Return the array int64 [N, steps, ...] of the bytes [N, buffer.bytes] that `store` wrote."""
     batch = raw.shape[0]
     groups = 1 if buffer.kind == "bits" else buffer.steps
     size = groups * buffer.pixels * buffer.pixel_bytes

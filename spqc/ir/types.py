@@ -56,11 +56,12 @@ class Type:
 
     @property
     def size(self) -> int:
-        """The number of elements."""
+        """The number of elements at one step; 1 for a scalar."""
         return int(np.prod(self.shape, dtype=np.int64))
 
     @property
     def is_integer(self) -> bool:
+        """Whether elements are integers: all but `float`."""
         return self.encoding != "float"
 
     @property

@@ -6,7 +6,8 @@ import numpy as np
 
 from spqc.foundation.errors import GraphError
 
-from .graph import Graph, Value
+from .graph import Graph
+from .value import Value
 
 
 def verify(graph: Graph) -> Graph:

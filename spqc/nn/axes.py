@@ -11,7 +11,7 @@ from torch import Tensor
 
 
 def over_steps(codes: Tensor, function: Callable[[Tensor], Tensor]) -> Tensor:
-    """Apply a function of [N * T, ...] to [N, T, ...]."""
+    """Return what a function of codes [N * T, ...] gives for codes [N, T, ...], with N and T apart again."""
     flat = function(codes.flatten(0, 1))
     return flat.reshape(*codes.shape[:2], *flat.shape[1:])
 
@@ -23,7 +23,7 @@ def affine(accumulated: Tensor, gain: npt.NDArray[Any], offset: npt.NDArray[Any]
 
 
 def spread(gate: Tensor, like: Tensor) -> Tensor:
-    """Return a gate [N, T, C] shaped to multiply [N, T, C, ...]."""
+    """Return a gate [N, T, C] as [N, T, C, 1, ...], with as many axes as `like`, to multiply it."""
     return gate.reshape(*gate.shape, *[1] * (like.ndim - 3))
 
 

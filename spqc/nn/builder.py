@@ -13,7 +13,6 @@ from spqc.foundation.errors import ModelError, SpqcError, UsageError
 from . import config as network_config
 from . import overrides, values
 from .attention import Attention
-from .bare import SpikingNeuron
 from .classifier import Classifier
 from .config import NetworkOptions
 from .convolutions import CONVOLUTIONS
@@ -26,6 +25,7 @@ from .pooling import MAX_POOLS, SUM_POOLS, Flatten, GlobalSum, Pool, Reshape
 from .signal import Signal
 from .synapse import SynapseOptions
 from .topology import Routes, Topology
+from .weightless_neuron import SpikingNeuron
 
 Spec = Mapping[str, Any]
 
@@ -197,9 +197,9 @@ def _neuron_options(spec: Spec, options: NetworkOptions) -> NeuronOptions:
 def _synapse_options(spec: Spec, options: NetworkOptions) -> SynapseOptions:
     """Return a layer's weights: the network's bits and grid unless the layer has its own."""
     own = {name: spec[name] for name in ("weight_bits", "weight_grid", "sparsity") if name in spec}
-    found = dataclasses.replace(options.synapse(bias=bool(spec.get("bias", False))), **own)
-    check_choices(found)
-    return found
+    synapse = dataclasses.replace(options.synapse(bias=bool(spec.get("bias", False))), **own)
+    check_choices(synapse)
+    return synapse
 
 
 def _placed(error: SpqcError, index: int, spec: Spec) -> SpqcError:
@@ -242,8 +242,8 @@ def _with_flatten(specs: Sequence[Spec]) -> list[Spec]:
 
 def _check_spec(index: int, spec: Any) -> None:
     if not isinstance(spec, Mapping) or spec.get("op") not in _KEYS:
-        found = spec.get("op") if isinstance(spec, Mapping) else spec
-        raise ModelError(f"unknown layer {found!r}", where=f"layer {index}", hint=f"op is one of {', '.join(_KEYS)}")
+        op = spec.get("op") if isinstance(spec, Mapping) else spec
+        raise ModelError(f"unknown layer {op!r}", where=f"layer {index}", hint=f"op is one of {', '.join(_KEYS)}")
     extra = sorted(set(spec) - _KEYS[spec["op"]] - _PLACED)
     if extra:
         known = ", ".join(sorted(_KEYS[spec["op"]])) or "none"

@@ -71,12 +71,12 @@ def _weigh(synapse: Synapse, dtype: torch.dtype) -> Step:
     weight = torch.from_numpy(synapse.integer_weight()[0]).to(dtype)
     if weight.ndim == 2:
         return lambda flat: functional.linear(flat, weight)
-    g: Any = synapse.geometry
-    before = g.pool_before
+    geometry: Any = synapse.geometry
+    before = geometry.pool_before
 
     def conv(flat: Tensor) -> Tensor:
-        n = convolve(flat, weight, g)
-        return sum_pool(n, g.window) if before > 1 else n
+        n = convolve(flat, weight, geometry)
+        return sum_pool(n, geometry.window) if before > 1 else n
 
     return conv
 

@@ -51,7 +51,7 @@ def integers(counts: Real, what: str) -> npt.NDArray[np.int64]:
 
 
 def rounded(value: float, dtype: type[np.floating], fraction: int | None) -> float:
-    """Return one constant rounded to the layer's arithmetic."""
+    """Return one constant rounded to multiples of 2^-fraction, or, where `fraction` is None, to `dtype`."""
     if fraction is not None:
         return float(on_lattice(np.array(value, dtype=np.float64), fraction))
     return float(dtype(value))

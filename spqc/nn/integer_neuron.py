@@ -53,7 +53,7 @@ class IntegerNeuron(nn.Module):
         return count
 
     def leak_count(self, bits: int) -> int:
-        """Return the leak as a fraction of 2^bits."""
+        """Return the leak, cut to [0, 1], times 2^bits, rounded half to even."""
         leak: float = min(max(self.leak_factor.item(), 0.0), 1.0)
         return round(leak * 2.0**bits)
 
@@ -78,7 +78,7 @@ class FixedNeuron(IntegerNeuron):
     """
 
     def membrane_unit(self, unit: float) -> float:
-        """Return the real value of 1 in the membrane."""
+        """Return the real value of 1 in the membrane, where `unit` is that of 1 in a sum."""
         fraction = self.options.membrane_fraction
         return unit if fraction is None else 2.0**-fraction
 
@@ -88,7 +88,7 @@ class FixedNeuron(IntegerNeuron):
         Without `membrane_bits` the width is proven: over all time where the leak is below 1, else over the steps.
         """
         options, own = self.options, self.membrane_unit(unit)
-        found = Integration(
+        widest = Integration(
             bits=options.membrane_bits or WIDEST,
             leak=self.leak_count(options.leak_bits),
             leak_shift=options.leak_bits,
@@ -99,8 +99,8 @@ class FixedNeuron(IntegerNeuron):
             rounding=options.rounding,
             overflow=options.overflow,
         )
-        bits = options.membrane_bits or _proven_bits(found, low, high, steps)
-        return Integration(**{**vars(found), "bits": bits})
+        bits = options.membrane_bits or _proven_bits(widest, low, high, steps)
+        return Integration(**{**vars(widest), "bits": bits})
 
     def train_run(self, current: Tensor, bias: Tensor | None, unit: float) -> tuple[Tensor, Tensor]:
         """Return spikes and membranes [N, T, ...] of real currents [N, T, ...], with surrogate gradients."""
@@ -195,9 +195,9 @@ def loihi_bias(value: float) -> int:
 def _proven_bits(numbers: Integration, low: int, high: int, steps: int) -> int:
     """Return the least of 16 and 31 bits that holds the membrane over all time, or else over the steps."""
     always, within = numbers.reach(low, high), numbers.reach(low, high, steps)
-    for found in (always, within):
-        if found is not None and bits_for(*found) <= WIDEST:
-            return 16 if bits_for(*found) <= 16 else WIDEST
+    for reach in (always, within):
+        if reach is not None and bits_for(*reach) <= WIDEST:
+            return 16 if bits_for(*reach) <= 16 else WIDEST
     needed = bits_for(*within) if within is not None else WIDEST + 1
     raise ModelError(
         f"the membrane needs {needed} bits after {steps} steps, {WIDEST} are the most",

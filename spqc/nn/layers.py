@@ -12,7 +12,9 @@ from torch import Tensor, nn
 
 from spqc.foundation.errors import ModelError
 
-from . import axes, constants, exact, integer_layer, integer_neuron
+from . import axes, constants, exact, integer_arithmetic, integer_neuron
+from .constants import Arithmetic
+from .integer_arithmetic import IntegerArithmetic
 from .masks import ChannelGate, SpatialMask
 from .neuron import Neuron, NeuronConstants, StepRules
 from .options import MaskOptions, NeuronOptions
@@ -77,13 +79,13 @@ class SpikingLayer(nn.Module):
     def threshold(self) -> float:
         """Return the firing threshold of the evaluation, a real number."""
         if self.options.neuron.is_integer:
-            return integer_layer.real_threshold(self)
-        found = self.constants()
-        return found.threshold * found.unit
+            return self.integers.threshold
+        numbers = self.constants()
+        return numbers.threshold * numbers.unit
 
     @property
     def theta(self) -> float | None:
-        """Return the spatial mask's constant, or None."""
+        """Return the bound of |x| of the spatial mask, in units of the potentials; None without one."""
         return self.constants().theta
 
     @property
@@ -110,13 +112,13 @@ class SpikingLayer(nn.Module):
 
     @property
     def unit(self) -> float:
-        """Return the real value of one unit of the layer's potentials."""
+        """Return the real value of one unit of the potentials: 1, or weight scale * input scale / pooling window."""
         return self.integer_weight()[1] * self.synapse.unit if self.counts_units else 1.0
 
     @property
     def eval_dtype(self) -> torch.dtype:
         """Return the arithmetic of the evaluation: float32 where exact, float64 otherwise and for a projection."""
-        if self.counts_units and constants.greatest_charge(self) >= _EXACT_FLOAT32:
+        if self.counts_units and constants.greatest_charge(self.synapse, self.neuron, self.unit) >= _EXACT_FLOAT32:
             return torch.float64
         return torch.float64 if self.fraction_bits is not None else self.synapse.eval_dtype()
 
@@ -138,13 +140,25 @@ class SpikingLayer(nn.Module):
 
     def constants(self) -> NeuronConstants:
         """Return the neuron's numbers, rounded to the layer's arithmetic."""
-        return constants.of(self)
+        constants.require_levels(self.options.neuron)
+        theta = None if self.spatial is None else float(self.spatial.theta)
+        return constants.of(self.neuron, self._arithmetic, theta)
+
+    @property
+    def _arithmetic(self) -> Arithmetic:
+        per_level = round(1 / self.synapse.unit) if self.counts_units else None
+        return Arithmetic(self._numpy_dtype(), self.unit, self.level_scale, per_level, self.fraction_bits)
+
+    @property
+    def integers(self) -> IntegerArithmetic:
+        """Return the arithmetic of an integer membrane; only for layers that have one."""
+        return IntegerArithmetic(self.synapse, self.neuron)
 
     def forward(self, codes: Tensor, skip: Tensor | None = None) -> Record:
         """Return the spikes and states of input codes [N, T, ...]; `skip` are the codes of the residual branch."""
         if self.options.neuron.is_integer:
-            run = integer_layer.train if self.training else integer_layer.evaluate
-            return Record(*run(self, codes))
+            run = self.integers.train if self.training else self.integers.evaluate
+            return Record(*run(codes))
         branch = codes if skip is None else skip
         return self._train(codes, branch) if self.training else self._evaluate(codes, branch)
 
@@ -173,10 +187,10 @@ class SpikingLayer(nn.Module):
 
     def _evaluate(self, codes: Tensor, skip: Tensor) -> Record:
         with torch.no_grad():
-            found = self.constants()
+            numbers = self.constants()
             current = self.evaluation_current(codes, skip)
-            current, keep, gate = self._masked(codes, current, found.theta or 0.0)
-            rules = self.neuron.evaluation_rules(found)
+            current, keep, gate = self._masked(codes, current, numbers.theta or 0.0)
+            rules = self.neuron.evaluation_rules(numbers)
             fired, states = self.neuron.run(current, axes.live(keep, gate, current), rules)
             return Record(fired.float(), states, gate, keep)
 
@@ -235,9 +249,10 @@ class SpikingLayer(nn.Module):
         return Synapse(self.skip_source, channels, ConvGeometry(ones, stride, zeros), self.options.synapse)
 
     def _check_shapes(self) -> None:
-        if self.options.neuron.is_integer:
-            integer_layer.check(self)
-        if self.options.neuron.level_scale == "weights" and self.synapse.quantiser.is_float:
+        options = self.options
+        if options.neuron.is_integer:
+            integer_arithmetic.check(options.neuron.membrane, self.synapse, options.masks, options.residual)
+        if options.neuron.level_scale == "weights" and self.synapse.quantiser.is_float:
             raise ModelError("a membrane on the scale of its weights needs quantised ones", "", "weight_bits 2 to 8")
         if self.counts_units and not float(1 / self.synapse.unit).is_integer():
             raise ModelError(
@@ -248,7 +263,7 @@ class SpikingLayer(nn.Module):
         if min(shape) < 1:
             raise ModelError(f"a layer reading {list(self.source.shape)} has an empty output {list(shape)}")
         branch = self.shortcut.out_shape if self.shortcut else self.skip_source.shape
-        if self.options.residual != "none" and branch != shape:
+        if options.residual != "none" and branch != shape:
             raise ModelError(
                 f"a residual of shape {list(branch)} cannot be added to a layer of shape {list(shape)}",
                 hint="keep channels and size (stride 1, padding kernel//2), or use residual='project'",

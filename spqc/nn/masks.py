@@ -29,7 +29,7 @@ class SpatialMask(nn.Module):
         self.register_buffer("theta", torch.tensor(0.0))
 
     def keep(self, current: Tensor, theta: float) -> Tensor:
-        """Return which neurons of x [N, T, C, ...] keep their input."""
+        """Return, shaped like x [N, T, C, ...], whether |x|, or its mean over channels, is above theta or the rank."""
         importance = current.detach().abs()
         if self.options.granularity == "pixel":
             importance = importance.mean(dim=2, keepdim=True)

@@ -12,7 +12,6 @@ from torch import Tensor, nn
 
 from spqc.ir.inputs import InputFormat
 
-from . import parameters
 from .classifier import Classifier
 from .layers import Record, SpikingLayer
 from .signal import Signal
@@ -50,7 +49,7 @@ class SpikingNetwork(nn.Module):
     outline: bool = False
     """Whether nobody drew its weights: it is there to be counted (see `models.outline`)."""
     shapes: dict[str, tuple[int, ...]]
-    """The shape that every parameter and buffer was built with, by its name."""
+    """The shape that every number which a file keeps was built with, by its name."""
 
     def __init__(
         self, signature: NetworkSignature, features: list[nn.Module], topology: Topology, classifier: Classifier
@@ -59,7 +58,7 @@ class SpikingNetwork(nn.Module):
         self.signature, self.topology = signature, topology
         self.features = nn.ModuleList(features)
         self.classifier = classifier
-        self.shapes = parameters.shapes_of(self)
+        self.shapes = {name: tuple(value.shape) for name, value in self.state_dict().items()}
 
     @property
     def model(self) -> str:

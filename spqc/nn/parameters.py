@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from spqc.foundation.errors import ModelError
 
 from . import wrappers
+from .network import SpikingNetwork
 from .synapse import ChannelNorm
-
-if TYPE_CHECKING:
-    from .network import SpikingNetwork
 
 Shapes = Mapping[str, tuple[int, ...]]
 
@@ -24,11 +22,6 @@ _DIVERGED = "the training diverged (lower the learning rate), or the network was
 _OTHER = "the weights belong to another configuration: save the network again"
 _CHANGED = "the network was changed after it was built: create one with the options that give this"
 _AGAIN = "save networks with spqc.nn.checkpoint.save, or with `spqc train`"
-
-
-def shapes_of(network: nn.Module) -> dict[str, tuple[int, ...]]:
-    """Return the shape of every number of a network that a file keeps, by its name."""
-    return {name: tuple(value.shape) for name, value in network.state_dict().items()}
 
 
 def check_network(network: SpikingNetwork, where: str) -> None:

@@ -24,7 +24,7 @@ class Quantiser(nn.Module):
 
     @property
     def stored_bits(self) -> int:
-        """Return the bits of one stored weight."""
+        """Return the bits that an artifact stores of one weight: fewer than `bits` where the grid has fewer values."""
         return self.bits
 
     @property
@@ -33,7 +33,7 @@ class Quantiser(nn.Module):
         return False
 
     def start(self, weight: Tensor) -> None:
-        """Set learned parameters from the initial weights."""
+        """Set learned parameters from the initial weights [C, ...]; most quantisers have none."""
 
     def lattice(self, weight: Tensor) -> tuple[Tensor, Tensor]:
         """Return (integers as floats, scale as a 0-dim tensor) of a weight tensor."""

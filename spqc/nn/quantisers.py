@@ -38,6 +38,7 @@ class FloatWeights(Quantiser):
         return weight
 
     def integers(self, weight: Tensor) -> tuple[Tensor, float]:
+        """Raise ModelError: there are none."""
         raise ModelError("float weights have no integer form", hint="train with weight_bits 2 to 8")
 
 

@@ -6,7 +6,6 @@ import numpy as np
 
 from spqc.ir.fixed_point import Compartment
 
-from . import integer_layer
 from .integer_neuron import LOIHI_FRACTION, LOIHI_SHIFT, FixedNeuron
 from .layers import SpikingLayer
 from .network import SpikingNetwork
@@ -14,21 +13,21 @@ from .network import SpikingNetwork
 
 def rounded_numbers(network: SpikingNetwork) -> list[str]:
     """Return one text for each layer whose integer membrane rounds a number that the network names, or its inputs."""
-    found = []
+    rounded = []
     for name, layer in network.spiking_layers():
         texts = _texts(layer, network.steps) if layer.options.neuron.is_integer else []
         if texts:
-            found.append(f"{name}: {', '.join(texts)}")
-    return found
+            rounded.append(f"{name}: {', '.join(texts)}")
+    return rounded
 
 
 def _texts(layer: SpikingLayer, steps: int) -> list[str]:
     neuron, options = layer.neuron, layer.options.neuron
     fixed = isinstance(neuron, FixedNeuron)
     bits = options.leak_bits if fixed else LOIHI_FRACTION
-    numbers = integer_layer.numbers(layer, steps)
+    numbers = layer.integers.numbers(steps)
     pairs = [
-        ("threshold", float(neuron.potential_threshold), integer_layer.real_threshold(layer)),
+        ("threshold", float(neuron.potential_threshold), layer.integers.threshold),
         ("leak", float(neuron.leak_factor), numbers.leak / 2**bits),
     ]
     if isinstance(numbers, Compartment):
@@ -40,9 +39,9 @@ def _texts(layer: SpikingLayer, steps: int) -> list[str]:
 def _bias(layer: SpikingLayer, fixed: bool) -> list[str]:
     if layer.synapse.bias is None:
         return []
-    unit = integer_layer.unit(layer) / (1 if fixed else 2**LOIHI_SHIFT)
+    unit = layer.integers.unit / (1 if fixed else 2**LOIHI_SHIFT)
     given = layer.synapse.bias.detach().cpu().double().numpy()
-    error = float(np.abs(given - integer_layer.integer_bias(layer) * unit).max())
+    error = float(np.abs(given - layer.integers.bias() * unit).max())
     return [f"biases are rounded by up to {error:.3g}"] if error else []
 
 

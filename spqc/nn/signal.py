@@ -15,7 +15,7 @@ class Signal:
 
     @property
     def size(self) -> int:
-        """Return the number of codes."""
+        """Return the number of codes at one step."""
         count = 1
         for extent in self.shape:
             count *= extent

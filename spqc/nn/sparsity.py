@@ -75,15 +75,15 @@ class WeightGates(nn.Module):
     def forward(self, weight: Tensor) -> Tensor:
         """Return the gates as 0 or 1, shaped like the weight; sampled in training, from torch's generator."""
         if not self.training:
-            return self.settled()
+            return self.evaluation_gates()
         noise = torch.rand_like(self.position).clamp(1e-6, 1 - 1e-6)
         sample = torch.sigmoid((torch.logit(noise) + self.logits()) / _TEMPERATURE)
         stretched = (sample * (_HIGH - _LOW) + _LOW).clamp(0.0, 1.0)
         rounded = (stretched > 0.5).to(stretched.dtype)
         return self._spread(rounded + (stretched - stretched.detach()))
 
-    def settled(self) -> Tensor:
-        """Return the gates of the evaluation."""
+    def evaluation_gates(self) -> Tensor:
+        """Return the gates of the evaluation, 0 or 1, shaped like the weight."""
         return self._spread((self.position > 0).to(self.position.dtype))
 
     def density(self) -> Tensor:

@@ -75,7 +75,7 @@ def fire(potential: Tensor, threshold: Tensor, *, strict: bool) -> Tensor:
 
 
 def fire_normalised(potential: Tensor, threshold: Tensor, *, strict: bool) -> Tensor:
-    """Return what `fire` returns, with the gradients of ACE-SNN."""
+    """Return what `fire` returns: 1.0 where a potential fires, else 0.0; the gradients are those of ACE-SNN."""
     return cast(Tensor, _FireNormalised.apply(potential, threshold, strict))  # type: ignore[no-untyped-call]
 
 
@@ -85,7 +85,7 @@ def quantise(potential: Tensor, levels: Levels, middles: Middles) -> Tensor:
 
 
 def straight(source: Tensor, value: Tensor) -> Tensor:
-    """Return exactly `value`; the gradient goes to `source`."""
+    """Return exactly `value`; its gradient goes unchanged to `source` (the straight-through estimator)."""
     return cast(Tensor, Straight.apply(source, value))  # type: ignore[no-untyped-call]
 
 

@@ -112,7 +112,7 @@ class Synapse(nn.Module):
 
     @property
     def unit(self) -> float:
-        """Return the real value of one input code after the pooling before the norm."""
+        """Return the real value of one accumulated unit of the inputs: input scale / pooling window."""
         window = self.geometry.window.size if self.geometry else 1
         return self.source.scale / window
 
@@ -128,7 +128,7 @@ class Synapse(nn.Module):
         return float(np.abs(integers).reshape(self.channels, -1).sum(axis=1).max()) * self.source.max * window
 
     def sum_range(self) -> tuple[int, int]:
-        """Return the least and greatest n that any channel can reach, 0 among them."""
+        """Return the least and greatest sum n that any channel can reach over all input codes, 0 among them."""
         flat = self.integer_weight()[0].reshape(self.channels, -1)
         window = self.geometry.window.size if self.geometry else 1
         low, high = np.minimum(flat, 0).sum(axis=1).min(), np.maximum(flat, 0).sum(axis=1).max()
@@ -209,7 +209,7 @@ class Synapse(nn.Module):
         if self.sparsity is None:
             return torch.ones_like(self.weight)
         if fixed and isinstance(self.sparsity, sparsity.WeightGates):
-            return self.sparsity.settled()
+            return self.sparsity.evaluation_gates()
         conditioned = (
             self.quantiser.condition(self.weight) if isinstance(self.quantiser, quantisers.PowerOfTwo) else self.weight
         )
@@ -234,10 +234,10 @@ class Synapse(nn.Module):
 
 
 def convolve(codes: Tensor, weight: Tensor, shape: ConvGeometry) -> Tensor:
-    """Return the convolution of [M, C, ...] over as many axes as the kernel has."""
+    """Return the convolution [M, C_out, ...] of codes [M, C, ...] over the axes that the kernel has, 0 outside."""
     conv = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}[len(shape.kernel)]
-    found: Tensor = conv(codes, weight, stride=shape.stride, padding=shape.padding, groups=shape.groups)
-    return found
+    sums: Tensor = conv(codes, weight, stride=shape.stride, padding=shape.padding, groups=shape.groups)
+    return sums
 
 
 def weight_shape(source: Signal, channels: int, geometry: ConvGeometry | None) -> tuple[int, ...]:

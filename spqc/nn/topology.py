@@ -42,11 +42,11 @@ class Topology:
     def _last_reads(self) -> tuple[frozenset[int], ...]:
         """The signals that nothing reads after each feature."""
         later = {self.result}
-        found = []
+        last_reads = []
         for reads in reversed(self.sources):
-            found.append(frozenset(reads) - later)
+            last_reads.append(frozenset(reads) - later)
             later.update(reads)
-        return tuple(reversed(found))
+        return tuple(reversed(last_reads))
 
 
 class Routes:

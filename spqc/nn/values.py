@@ -17,7 +17,7 @@ Spec = Mapping[str, Any]
 
 
 def geometry(spec: Spec, axes: int) -> ConvGeometry:
-    """Return the geometry of a convolution over this many axes."""
+    """Return the geometry of a convolution over this many axes. Raises ModelError for sizes that are none."""
     return ConvGeometry(
         kernel=_sides(spec, "kernel", 3, least=1, axes=axes),
         stride=_sides(spec, "stride", 1, least=1, axes=axes),
@@ -66,7 +66,7 @@ def _is_integer(value: object) -> TypeGuard[int]:
 
 
 def factor(spec: Spec, key: str, default: float) -> float:
-    """Return a factor that keeps codes integers."""
+    """Return a factor that is a power of two, so that codes stay integers. Raises ModelError for another."""
     value = spec.get(key, default)
     if not isinstance(value, float) or not 0.0 < value < math.inf or math.frexp(value)[0] != 0.5:
         raise ModelError(f"{key} must be a power of two, not {value!r}", hint="codes stay integers: write e.g. 0.125")
@@ -74,7 +74,7 @@ def factor(spec: Spec, key: str, default: float) -> float:
 
 
 def positive(spec: Spec, key: str, default: int | None = None) -> int:
-    """Return a count; one without a default must be there."""
+    """Return a count of 1 or more. Raises ModelError for another value, and for none where there is no default."""
     value = spec.get(key, default)
     if not _is_integer(value) or value < 1:
         raise ModelError(f"{key} must be a positive integer, not {value!r}")

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from torch import nn
 from torch.nn.utils import parametrize
 
 from spqc.foundation.errors import ModelError
 
-if TYPE_CHECKING:
-    from .network import SpikingNetwork
+from .network import SpikingNetwork
 
 PREFIXES = ("_orig_mod.", "module.")
 """What torch.compile, and DataParallel or AveragedModel, put before the names of the network inside."""
@@ -20,8 +19,6 @@ _COUNT = "n_averaged"
 
 def unwrapped(model: Any, where: str) -> SpikingNetwork:
     """Return the network that a module is, or holds. Raises ModelError for anything else."""
-    from .network import SpikingNetwork
-
     inner: Any = model
     while not isinstance(inner, SpikingNetwork):
         inner = content(inner)
@@ -33,7 +30,7 @@ def unwrapped(model: Any, where: str) -> SpikingNetwork:
 
 
 def content(model: Any) -> Any:
-    """Return what a wrapper of torch wraps, or None."""
+    """Return the module inside a wrapper of torch (see PREFIXES), or None for anything else."""
     parts = vars(model).get("_modules", {}) if isinstance(model, nn.Module) else {}
     return next((parts[prefix[:-1]] for prefix in PREFIXES if prefix[:-1] in parts), None)
 
@@ -56,9 +53,9 @@ def _require_own(name: str, part: nn.Module, where: str) -> None:
     """Raise ModelError where a tensor of a module is computed from others before each call (torch.nn.utils.prune)."""
     for changed in (key.removesuffix("_orig") for key in part._parameters if key.endswith("_orig")):
         pruned = f"{changed}_mask" in part._buffers
-        way = "prune.remove" if pruned else "remove_spectral_norm"
+        remove = "prune.remove" if pruned else "remove_spectral_norm"
         kind = "pruned by torch.nn.utils.prune" if pruned else "computed from another"
-        hint = f'torch.nn.utils.{way}(module, "{changed}") settles it'
+        hint = f'torch.nn.utils.{remove}(module, "{changed}") settles it'
         raise ModelError(f"'{name}.{changed}' is {kind}", where, hint)
     if "weight_g" in part._parameters:
         hint = 'torch.nn.utils.remove_weight_norm(module, "weight") settles it'

@@ -30,24 +30,24 @@ class UnknownPlugin(UsageError):
 def available(kind: Kind) -> dict[str, str]:
     """Return every plug-in name of `kind` with the object path (`module:attribute`) that provides it."""
     package = import_module(f"spqc.{kind}")
-    found = {
+    entries = {
         info.name.replace("_", "-"): f"spqc.{kind}.{info.name}:PLUGIN"
         for info in pkgutil.iter_modules(package.__path__)
         if not info.name.startswith("_")
     }
     for entry in entry_points(group=f"spqc.{kind}"):
-        if entry.name in found:
+        if entry.name in entries:
             raise InternalError(f"{entry.value} redefines the {_WORD[kind]} '{entry.name}'")
-        found[entry.name] = entry.value
-    return dict(sorted(found.items()))
+        entries[entry.name] = entry.value
+    return dict(sorted(entries.items()))
 
 
 def load(kind: Kind, name: str) -> Any:
     """Import and return the class of the plug-in `name`; UnknownPlugin names the nearest one."""
-    found = available(kind)
-    if name not in found:
-        raise UnknownPlugin(f"there is no {_WORD[kind]} '{name}'", hint=nearest(name, found))
-    module, _, attribute = found[name].partition(":")
+    plugins = available(kind)
+    if name not in plugins:
+        raise UnknownPlugin(f"there is no {_WORD[kind]} '{name}'", hint=nearest(name, plugins))
+    module, _, attribute = plugins[name].partition(":")
     return getattr(import_module(module), attribute)
 
 

@@ -23,27 +23,27 @@ _OPERATIONS = {
 }
 
 
-def show_analysis(found: Analysis) -> None:
+def show_analysis(analysis: Analysis) -> None:
     """Print everything of an analysis."""
-    head = f"{found.kind} {found.model}: network '{found.name}', {found.steps} steps"
+    head = f"{analysis.kind} {analysis.model}: network '{analysis.name}', {analysis.steps} steps"
     say(head)
-    _show_layers(found)
-    if found.activity:
-        say(f"activity on {found.inputs}, {found.samples} samples")
-        _show_activity(found)
-    _show_memory(found)
-    _show_operations(found)
-    _show_energy(found)
-    for note in found.notes:
+    _show_layers(analysis)
+    if analysis.activity:
+        say(f"activity on {analysis.inputs}, {analysis.samples} samples")
+        _show_activity(analysis)
+    _show_memory(analysis)
+    _show_operations(analysis)
+    _show_energy(analysis)
+    for note in analysis.notes:
         say(f"note: {note}")
 
 
-def _show_layers(found: Analysis) -> None:
-    strategies = {one.layer: one.strategy for one in found.operations}
+def _show_layers(analysis: Analysis) -> None:
+    strategies = {one.layer: one.strategy for one in analysis.operations}
     kernels = ["kernel"] if any(strategies.values()) else []
     head = ("layer", "kind", "output", "weights", "bits", "neurons", "MACs/step", *kernels)
-    rows = [(*_layer_row(layer), *(strategies[layer.layer] for _ in kernels)) for layer in found.account.layers]
-    total, gates = found.account, sum(layer.gate_weights for layer in found.account.layers)
+    rows = [(*_layer_row(layer), *(strategies[layer.layer] for _ in kernels)) for layer in analysis.account.layers]
+    total, gates = analysis.account, sum(layer.gate_weights for layer in analysis.account.layers)
     gate_macs = sum(layer.gate_macs for layer in total.layers)
     sums = (f"{total.weights + gates:,}", "", f"{total.neurons:,}", f"{total.macs_per_step + gate_macs:,}")
     show_table(head, [*rows, ("total", "", "", *sums, *("" for _ in kernels))], head[3:7])
@@ -61,8 +61,8 @@ def _layer_row(layer: LayerAccount) -> tuple[str, ...]:
     )
 
 
-def _show_activity(found: Analysis) -> None:
-    ones = list(found.activity.values()) + ([found.total_activity] if found.total_activity else [])
+def _show_activity(analysis: Analysis) -> None:
+    ones = list(analysis.activity.values()) + ([analysis.total_activity] if analysis.total_activity else [])
     columns = [
         ("spike rate", [_share(one.spike_rate) for one in ones]),
         ("inputs not 0", [_share(one.input_rate) for one in ones]),
@@ -97,14 +97,14 @@ def _clip_columns(ones: Sequence[LayerActivity]) -> list[tuple[str, list[str]]]:
     ]
 
 
-def _show_memory(found: Analysis) -> None:
+def _show_memory(analysis: Analysis) -> None:
     head = ("memory, MB", "weights", "states", "between layers", "total", "32-bit floats", "ratio")
     rows = [
         (f"Eq 28, {form.form} form", *_footprint(form.quantised), _figure(form.baseline.mb), f"{form.ratio:.2f}x")
-        for form in found.memory
+        for form in analysis.memory
     ]
-    if found.program is not None:
-        program, floats = found.program, next(f.baseline.mb for f in found.memory if f.form == "published")
+    if analysis.program is not None:
+        program, floats = analysis.program, next(f.baseline.mb for f in analysis.memory if f.form == "published")
         parts = (program.weights, 0, program.arena, program.total)
         cells = (_figure(part / 1e6) for part in parts)
         rows.append(("program for a CPU", *cells, _figure(floats), f"{floats * 1e6 / program.total:.2f}x"))
@@ -115,31 +115,32 @@ def _footprint(one: Footprint) -> tuple[str, ...]:
     return tuple(_figure(mb) for mb in (one.weight_mb, one.state_mb, one.buffer_mb, one.mb))
 
 
-def _show_operations(found: Analysis) -> None:
-    total = found.total_operations
+def _show_operations(analysis: Analysis) -> None:
+    total = analysis.total_operations
     rows = []
     for name, title in _OPERATIONS.items():
         count = getattr(total, name)
         if count is not None:
             base = total.public_dense if name == "public" else total.dense
-            if name == "executed" and any(one.strategy for one in found.operations):
+            if name == "executed" and any(one.strategy for one in analysis.operations):
                 title = "our kernels"
             rows.append((title, f"{count:,.0f}", f"{base / count:.2f}x" if count else ""))
     if total.gate:
         rows.append(("channel gates", f"{total.gate:,}", ""))
     rows.append(("membrane updates", f"{total.membrane:,}", ""))
     show_table(("operations of one inference", "MACs", "fewer"), rows, ("MACs", "fewer"))
-    if found.factor is not None:
-        implied = f"S_c = {found.implied_channel_sparsity:.3f} at S_p = {found.spatial_sparsity:g}"
-        say(f"  a factor of {found.factor:g} in Eq 30 implies {implied}", "    ")
+    if analysis.factor is not None:
+        implied = f"S_c = {analysis.implied_channel_sparsity:.3f} at S_p = {analysis.spatial_sparsity:g}"
+        say(f"  a factor of {analysis.factor:g} in Eq 30 implies {implied}", "    ")
 
 
-def _show_energy(found: Analysis) -> None:
+def _show_energy(analysis: Analysis) -> None:
     rows = [
-        (one.convention, one.what, f"{one.operations:,.0f}", _figure(one.energy_mj), one.kind) for one in found.energy
+        (one.convention, one.what, f"{one.operations:,.0f}", _figure(one.energy_mj), one.kind)
+        for one in analysis.energy
     ]
     show_table(("energy", "of", "operations", "mJ", "kind"), rows, ("operations", "mJ"))
-    for source in dict.fromkeys(source for one in found.energy for source in one.sources):
+    for source in dict.fromkeys(source for one in analysis.energy for source in one.sources):
         say(f"  constant: {source}", "    ")
 
 

@@ -18,9 +18,9 @@ def to_json(command: str, result: Any, *, leave_out: tuple[str, ...] = ()) -> st
 
 def fields_of(result: Any) -> dict[str, Any]:
     """Return the fields of a dataclass and its properties."""
-    found = {f.name: getattr(result, f.name) for f in dataclasses.fields(result)}
+    fields = {f.name: getattr(result, f.name) for f in dataclasses.fields(result)}
     own = [name for name, value in vars(type(result)).items() if isinstance(value, property)]
-    return found | {name: getattr(result, name) for name in own}
+    return fields | {name: getattr(result, name) for name in own}
 
 
 def _plain(value: Any) -> Any:

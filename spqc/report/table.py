@@ -63,11 +63,11 @@ class _Column:
 
     def lines(self, cell: Text, width: int) -> list[Text]:
         """Return the lines of a cell, padded to `width`."""
-        found = []
+        lines = []
         for line in wrapped(cell.plain, width):
             space = " " * (width - cell_len(line))
-            found.append(Text(space + line if self.right else line + space, cell.style))
-        return found
+            lines.append(Text(space + line if self.right else line + space, cell.style))
+        return lines
 
 
 def _text(cell: Cell) -> Text:
@@ -92,13 +92,13 @@ def _least(columns: list[_Column]) -> int:
 
 def _widths(columns: list[_Column], width: int) -> list[int]:
     """Return the width of each column: what is left beside the least goes, by ones, to the one that lacks most."""
-    found = [column.least for column in columns]
+    widths = [column.least for column in columns]
     for _ in range(width - _least(columns)):
-        short = max(range(len(columns)), key=lambda index: columns[index].most - found[index])
-        if columns[short].most == found[short]:
+        short = max(range(len(columns)), key=lambda index: columns[index].most - widths[index])
+        if columns[short].most == widths[short]:
             break
-        found[short] += 1
-    return found
+        widths[short] += 1
+    return widths
 
 
 def _laid_out(columns: list[_Column], width: int, rows: int, *, titled: bool) -> list[Text]:

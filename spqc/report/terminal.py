@@ -31,8 +31,8 @@ class _Console(Console):
 
 def console() -> Console:
     """Return a console on standard output; as wide as the terminal, or fixed where there is none."""
-    found = _Console(highlight=False, emoji=False)
-    return found if found.is_terminal else _Console(highlight=False, emoji=False, width=_PLAIN_WIDTH)
+    terminal = _Console(highlight=False, emoji=False)
+    return terminal if terminal.is_terminal else _Console(highlight=False, emoji=False, width=_PLAIN_WIDTH)
 
 
 def show_table(head: Sequence[str], rows: Iterable[Sequence[Cell]], right: Sequence[str] = (), keys: int = 1) -> None:
@@ -94,20 +94,22 @@ def show_bench(report: BenchReport) -> None:
     show_table(head, rows, tuple(h for h in head if h != "target"))
 
 
-def show_inspection(found: Inspection) -> None:
+def show_inspection(inspection: Inspection) -> None:
     """Print the signature, the operators and the sizes."""
-    say(f"{found.kind} {found.path}: network '{found.name}', {found.steps} steps")
-    facts = [("input", found.input), ("output", found.output)]
-    known = [key for key in ("target", "pipeline", "spqc") if found.facts.get(key)]
-    facts += [(key, str(found.facts[key]).replace(",", ", ")) for key in known]
-    sizes = f"{found.weights:,} constants in {found.weight_bytes:,} bytes; state {found.state_bytes:,} bytes"
-    facts += [("size", f"{sizes}; file {found.file_bytes:,} bytes")]
-    facts += [("part", f"{name}, {size:,} bytes") for name, size in found.parts.items()]
+    say(f"{inspection.kind} {inspection.path}: network '{inspection.name}', {inspection.steps} steps")
+    facts = [("input", inspection.input), ("output", inspection.output)]
+    known = [key for key in ("target", "pipeline", "spqc") if inspection.facts.get(key)]
+    facts += [(key, str(inspection.facts[key]).replace(",", ", ")) for key in known]
+    sizes = (
+        f"{inspection.weights:,} constants in {inspection.weight_bytes:,} bytes; state {inspection.state_bytes:,} bytes"
+    )
+    facts += [("size", f"{sizes}; file {inspection.file_bytes:,} bytes")]
+    facts += [("part", f"{name}, {size:,} bytes") for name, size in inspection.parts.items()]
     show_table(("", ""), facts)
     head = ("operator", "layer", "result", "constants", "bytes")
-    rows = [(r.operator, r.origin, r.result, _constants(r), f"{r.weight_bytes:,}") for r in found.operators]
+    rows = [(r.operator, r.origin, r.result, _constants(r), f"{r.weight_bytes:,}") for r in inspection.operators]
     show_table(head, rows, ("bytes",), keys=2)
-    show_kernels(found.report.get("kernels", {}).get("run", []))
+    show_kernels(inspection.report.get("kernels", {}).get("run", []))
 
 
 def _constants(row: OperatorRow) -> str:
@@ -138,10 +140,10 @@ def show_entries(entries: Sequence[Entry]) -> None:
             say(f"{key}: {text}", " " * (width + 6), Text(" " * (width + 4)))
 
 
-def show_diagnosis(found: Diagnosis) -> None:
+def show_diagnosis(diagnosis: Diagnosis) -> None:
     """Print every check, and a hint below each that is not well."""
     rows: list[tuple[Cell, ...]] = []
-    for check in found.checks:
+    for check in diagnosis.checks:
         rows.append((Text(check.state, _COLOURS[check.state]), check.name, check.detail))
         if check.hint:
             rows.append(("", "", f"hint: {check.hint}"))

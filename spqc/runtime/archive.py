@@ -18,7 +18,7 @@ _AGAIN = "compile the model again rather than trust this file"
 
 
 def write_archive(files: Mapping[str, bytes]) -> bytes:
-    """Return a zip of the files, sorted by name, without clocks or owners."""
+    """Return a zip of the files, sorted by name, without clocks or owners: the same files give the same bytes."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
         for name in sorted(files):
@@ -48,11 +48,11 @@ class Archive:
 
     @property
     def sizes(self) -> Mapping[str, int]:
-        """How many bytes each part declares."""
+        """The bytes that each part declares to have when it is unpacked, by its name."""
         return self._zip.sizes
 
     def read(self, name: str, ceiling: int) -> bytes:
-        """Return a part, which must not have more bytes than what it is for needs."""
+        """Return the bytes of a part, unpacked. Raises ArtifactError where it declares more than `ceiling` bytes."""
         if self.sizes[name] > ceiling:
             raise ArtifactError(
                 f"the part '{name}' declares {self.sizes[name]} bytes; at most {ceiling} are read",

@@ -15,11 +15,11 @@ from spqc.ir import Graph, parse_graph, verify
 from spqc.plugins.executor import Package
 
 from .archive import Archive, write_archive
+from .lazy_constants import LazyConstants
 from .manifest import AGAIN, FORMAT, FORMAT_VERSION, read_manifest, read_report
 from .observe import input_format
 from .packing import pack
 from .sparse import pack_sparse, worthwhile
-from .stored import StoredConstants
 
 DESCRIPTION_BYTES = 16 << 20
 """At most, for each of manifest, graph and report; those of the largest networks take a hundredth."""
@@ -118,6 +118,7 @@ class _Parts:
                 raise self._changed(name)
 
     def read(self, name: str, ceiling: int) -> bytes:
+        """Return a part. Raises ArtifactError where it is not what its hash says, or above `ceiling` bytes."""
         content = self.archive.read(name, ceiling)
         if self.hashes[name] != _hash(content):
             raise self._changed(name)
@@ -125,11 +126,11 @@ class _Parts:
 
     def binaries(self, ceiling: int) -> dict[str, bytes]:
         """Return what the target built, by name: not more than so many bytes together."""
-        found: dict[str, bytes] = {}
+        files: dict[str, bytes] = {}
         for name in (name for name in self.archive.sizes if name.startswith(_BINARY)):
-            found[name.removeprefix(_BINARY)] = content = self.read(name, ceiling)
+            files[name.removeprefix(_BINARY)] = content = self.read(name, ceiling)
             ceiling -= len(content)
-        return found
+        return files
 
     def _changed(self, name: str) -> ArtifactError:
         return ArtifactError(f"the part '{name}' was changed after it was compiled", str(self.path), AGAIN)
@@ -174,7 +175,7 @@ def _read_graph(parts: _Parts, sparse: Mapping[str, int], path: Path) -> Graph:
     try:
         text = parts.read(_GRAPH, DESCRIPTION_BYTES).decode()
         bare = parse_graph(text, path=f"{path}/{_GRAPH}")
-        graph = replace(bare, data=_stored_constants(bare, parts, sparse, path))
+        graph = replace(bare, data=_lazy_constants(bare, parts, sparse, path))
         input_format(verify(graph))
     except ArtifactError:
         raise
@@ -184,15 +185,15 @@ def _read_graph(parts: _Parts, sparse: Mapping[str, int], path: Path) -> Graph:
     return graph
 
 
-def _stored_constants(graph: Graph, parts: _Parts, sparse: Mapping[str, int], path: Path) -> StoredConstants:
+def _lazy_constants(graph: Graph, parts: _Parts, sparse: Mapping[str, int], path: Path) -> LazyConstants:
     types = {value.name: value.type for value in graph.constants}
     for name, count in sparse.items():
         if name not in types or type(count) is not int or not 0 <= count <= types[name].size:
             raise ArtifactError(f"the manifest counts {count!r} elements of the weight '{name}'", str(path), AGAIN)
-    needed = StoredConstants(b"", types, sparse).size
+    needed = LazyConstants(b"", types, sparse).size
     if needed != parts.archive.sizes[_WEIGHTS]:
         raise ArtifactError(f"the weights take {parts.archive.sizes[_WEIGHTS]} bytes, not {needed}", str(path), AGAIN)
-    return StoredConstants(parts.read(_WEIGHTS, needed), types, sparse)
+    return LazyConstants(parts.read(_WEIGHTS, needed), types, sparse)
 
 
 def _json(value: Any) -> bytes:

@@ -72,8 +72,8 @@ class Tally:
             return
         sample, *index = (int(i) for i in np.argwhere(wrong[:, step])[0])
         place = (sample, step, *index)
-        found = float(array[place]) if array is not None and array.shape == base.shape else float("nan")
-        values = (float(base[place]), found)
+        other = float(array[place]) if array is not None and array.shape == base.shape else float("nan")
+        values = (float(base[place]), other)
         self.first = Mismatch(layer, step, kind, sample + first_sample, tuple(index), between, values)
 
     def _rank(self, step: int, layer: str) -> tuple[int, int]:

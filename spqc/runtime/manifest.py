@@ -59,12 +59,12 @@ def read_report(content: bytes, path: Path) -> dict[str, Any]:
     return report
 
 
-def _are_kernels(found: Any) -> bool:
-    return isinstance(found, list) and all(isinstance(each, dict) and _fits(each, _KERNEL) for each in found)
+def _are_kernels(kernels: Any) -> bool:
+    return isinstance(kernels, list) and all(isinstance(each, dict) and _fits(each, _KERNEL) for each in kernels)
 
 
-def _fits(found: Mapping[str, Any], kinds: Mapping[str, type | tuple[type, ...]]) -> bool:
-    return all(key in found and isinstance(found[key], kind) for key, kind in kinds.items())
+def _fits(entries: Mapping[str, Any], kinds: Mapping[str, type | tuple[type, ...]]) -> bool:
+    return all(key in entries and isinstance(entries[key], kind) for key, kind in kinds.items())
 
 
 def _check_target(text: str, path: Path) -> None:
@@ -81,9 +81,9 @@ def _check_target(text: str, path: Path) -> None:
 
 def _parsed(content: bytes, path: Path) -> dict[str, Any]:
     try:
-        found = json.loads(content)
+        document = json.loads(content)
     except (ValueError, RecursionError):
-        found = None
-    if not isinstance(found, dict):
+        document = None
+    if not isinstance(document, dict):
         raise ArtifactError("a description inside the file cannot be read", str(path), AGAIN)
-    return found
+    return document

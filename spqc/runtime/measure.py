@@ -22,7 +22,7 @@ class Timing:
 
 
 def measure(call: Callable[[Array], object], inputs: Sequence[Array], repeats: int, warm_up: int = 3) -> Timing:
-    """Time `call` on the inputs in turn, after a few calls that do not count."""
+    """Return the times of `repeats` calls, the inputs one after another, after `warm_up` calls that are not timed."""
     for index in range(warm_up):
         call(inputs[index % len(inputs)])
     wall, cpu = [], []

@@ -39,12 +39,12 @@ def input_format(graph: Graph) -> InputFormat:
             str(value),
             'write note input_encoding = "pixels" (uint8), "digits" (uint5) or "spikes" (spike)',
         )
-    found = InputFormat(encoding, coding)  # type: ignore[arg-type]
-    if found.max > value.type.range[1]:
-        raise GraphError(f"codes of '{encoding}' reach {found.max}, which {value.type} does not hold", str(value))
-    if (found.coding == "direct") != (value.type.clock == "const"):
-        raise GraphError(f"the note coding says '{found.coding}', but the input is {value.type}", str(value))
-    return found
+    form = InputFormat(encoding, coding)  # type: ignore[arg-type]
+    if form.max > value.type.range[1]:
+        raise GraphError(f"codes of '{encoding}' reach {form.max}, which {value.type} does not hold", str(value))
+    if (form.coding == "direct") != (value.type.clock == "const"):
+        raise GraphError(f"the note coding says '{form.coding}', but the input is {value.type}", str(value))
+    return form
 
 
 def require_runnable(graph: Graph) -> Graph:
@@ -73,14 +73,14 @@ def fed(graph: Graph, codes: Array) -> Array:
 def observe_graph(graph: Graph, codes: Array) -> Observation:
     """Run a graph in the interpreter and return everything that a target must reproduce."""
     wanted = _wanted(graph.ops)
-    found: dict[str, list[Array]] = {name: [] for name in wanted}
+    by_name: dict[str, list[Array]] = {name: [] for name in wanted}
 
     def collect(step: int, value: Value, array: Array) -> None:
-        if value.name in found:
-            found[value.name].append(array)
+        if value.name in by_name:
+            by_name[value.name].append(array)
 
     results = interpret(graph, named_inputs(graph, codes), collect)
-    series = {name: np.stack(arrays, axis=1) for name, arrays in found.items()}
+    series = {name: np.stack(arrays, axis=1) for name, arrays in by_name.items()}
     logits = results[graph.outputs[0].name]
     return Observation(logits, _spikes(graph, series), _states(graph, series), _gates(graph, series))
 
@@ -97,8 +97,8 @@ def _spikes(graph: Graph, series: dict[str, Array]) -> dict[str, Array]:
 
 def _states(graph: Graph, series: dict[str, Array]) -> dict[str, Array]:
     """Return the states [N, T, ...] of each layer, [N, T, 2, ...] for a neuron of two states."""
-    found = {op: [series[v.name] for v in op.state_outputs] for op in graph.ops if isinstance(op, Spiking)}
-    return {layer_of(op): parts[0] if op.memory == 1 else np.stack(parts, axis=2) for op, parts in found.items()}
+    states = {op: [series[v.name] for v in op.state_outputs] for op in graph.ops if isinstance(op, Spiking)}
+    return {layer_of(op): parts[0] if op.memory == 1 else np.stack(parts, axis=2) for op, parts in states.items()}
 
 
 def _gates(graph: Graph, series: dict[str, Array]) -> dict[str, Array]:

@@ -19,7 +19,7 @@ _CHUNK = 1 << 18  # a multiple of 8 elements, so that every chunk ends on a whol
 
 
 def packed_size(type_: Type) -> int:
-    """Return how many bytes the elements of a type take."""
+    """Return how many bytes `pack` makes of an array of a type: all elements side by side, the last byte filled up."""
     return -(-type_.size * _stored_bits(type_) // 8)
 
 
@@ -33,7 +33,7 @@ def pack(array: Array, type_: Type) -> bytes:
 
 
 def unpack(content: bytes, type_: Type) -> Array:
-    """Return the array that `pack` stored, in the type's numpy dtype."""
+    """Return the array that `pack` stored, of the type's shape, in the numpy dtype that the interpreter computes in."""
     if type_.encoding in ("float", "fixed"):
         return np.frombuffer(content, _raw_dtype(type_)).astype(type_.dtype).reshape(type_.shape)
     decode = _from_grid if type_.encoding in ("pot", "apot") else _from_integers
@@ -46,7 +46,7 @@ def unpack(content: bytes, type_: Type) -> Array:
 
 
 def pack_bits(codes: npt.NDArray[np.uint64], bits: int) -> bytes:
-    """Return the low `bits` of every code as one little-endian bit string."""
+    """Return the low `bits` of every code [n] as one little-endian bit string of ceil(n * bits / 8) bytes."""
     if bits in (8, 16, 32, 64):
         return codes.astype(f"<u{bits // 8}").tobytes()
     places = np.arange(bits, dtype=np.uint64)
@@ -58,7 +58,7 @@ def pack_bits(codes: npt.NDArray[np.uint64], bits: int) -> bytes:
 
 
 def unpack_bits(content: bytes, bits: int, count: int) -> npt.NDArray[np.uint64]:
-    """Return `count` codes of `bits` each from a bit string."""
+    """Return the first `count` codes [count] of `bits` each of a bit string that `pack_bits` made."""
     if bits in (8, 16, 32, 64):
         return np.frombuffer(content, f"<u{bits // 8}", count).astype(np.uint64)
     if bits in (1, 2, 4):

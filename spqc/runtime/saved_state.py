@@ -50,7 +50,7 @@ def network_hash(graph: Graph) -> bytes:
 
 
 def encode(saved: Saved, graph: Graph, network: bytes) -> bytes:
-    """Return the bytes of a state."""
+    """Return the bytes of a state: a head, the packed states in the graph's order, and the sha256 of both."""
     head = _HEAD.pack(MAGIC, VERSION, saved.samples, saved.step_count, network)
     kept = graph.states if saved.samples else ()
     content = head + b"".join(pack(saved.states[v.name], _batched(v.type, saved.samples)) for v in kept)

@@ -87,10 +87,10 @@ class Artifact:
     @property
     def inputs(self) -> InputFormat:
         """How arrays become codes."""
-        found = self._inputs
-        if found is None:  # two threads may both find it: it is the same
-            found = self._inputs = input_format(self.graph)
-        return found
+        form = self._inputs
+        if form is None:  # two threads may both find it: it is the same
+            form = self._inputs = input_format(self.graph)
+        return form
 
     @property
     def executor(self) -> Executor:
@@ -189,10 +189,10 @@ class Artifact:
     @property
     def network_hash(self) -> bytes:
         """The sha256 of the compiled graph and its constants: what a saved state belongs to."""
-        found = self._network_hash
-        if found is None:
-            found = self._network_hash = network_hash(self.graph)
-        return found
+        digest = self._network_hash
+        if digest is None:
+            digest = self._network_hash = network_hash(self.graph)
+        return digest
 
     @property
     def _logit_scale(self) -> np.floating[Any]:
@@ -218,7 +218,7 @@ class Artifact:
         return np.asarray(levels[places])
 
     def _number(self, note: str, text: str | float) -> float:
-        """Return what a note says; UsageError where it is no finite number."""
+        """Return the number that the text of a note says. Raises UsageError where it is no finite number."""
         try:
             number = float(text)
         except ValueError:

@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from spqc.foundation.errors import InputError, UsageError
 from spqc.foundation.locks import ForkLock
-from spqc.plugins import executor
+from spqc.ir import Array, Graph
+from spqc.plugins.executor import Executor, Stream
 
 from .saved_state import Saved, decode, encode
 
-if TYPE_CHECKING:
-    from .session import Artifact
-
 Logits = npt.NDArray[np.floating[Any]]
+
+
+class Streamed(Protocol):
+    """What a stream needs of the artifact that it runs."""
+
+    @property
+    def graph(self) -> Graph: ...
+    @property
+    def executor(self) -> Executor: ...
+    @property
+    def network_hash(self) -> bytes: ...
+    def check_open(self) -> None: ...
+    def frame(self, frame: npt.ArrayLike) -> Array: ...
+    def to_logits(self, integers: Array) -> Logits: ...
 
 
 class StreamSession:
@@ -25,10 +37,10 @@ class StreamSession:
     Frames are as for `Artifact.step`. A session may move from one thread to another; its steps never overlap.
     """
 
-    def __init__(self, artifact: Artifact) -> None:
+    def __init__(self, artifact: Streamed) -> None:
         self._artifact = artifact
         self._lock = ForkLock()
-        self._live: executor.Stream | None = None
+        self._live: Stream | None = None
         self._count = 0
 
     @property

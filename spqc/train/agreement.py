@@ -11,11 +11,11 @@ from .data import DataSet
 _SHOWN = 5
 
 
-def require_samples(found: DataSet) -> None:
+def require_samples(data: DataSet) -> None:
     """Raise UsageError for a split without a sample."""
-    if not len(found):
+    if not len(data):
         raise UsageError(
-            f"the split '{found.split}' of '{found.name}' has no sample",
+            f"the split '{data.split}' of '{data.name}' has no sample",
             hint="where a set is divided by the option train, leave samples for both sides",
         )
 
@@ -23,11 +23,11 @@ def require_samples(found: DataSet) -> None:
 def require_alike(train: DataSet, other: DataSet) -> None:
     """Raise InputError where the samples of another split do not look as those to train on, or have more classes."""
     for what in ("shape", "steps", "encoding"):
-        wanted, found = getattr(train, what), getattr(other, what)
-        if wanted != found:
+        wanted, given = getattr(train, what), getattr(other, what)
+        if wanted != given:
             raise InputError(
                 f"the splits of '{train.name}' differ: the {what} of '{train.split}' is {wanted}, of '{other.split}' "
-                f"{found}",
+                f"{given}",
                 hint="name what is else measured by each split, as neurons, duration or size",
             )
     if other.classes > train.classes:

@@ -220,11 +220,11 @@ def _seed_noise(seed: int, step: int, rank: int) -> None:
     torch.manual_seed(int(np.random.SeedSequence([seed, step, rank]).generate_state(1, np.uint64)[0] >> 1))
 
 
-def _require_same_samples(saved: int | None, found: int) -> None:
+def _require_same_samples(saved: int | None, present: int) -> None:
     """Raise UsageError where a training goes on with another number of samples; None: nobody noted it."""
-    if saved is not None and saved != found:
+    if saved is not None and saved != present:
         raise UsageError(
-            f"the training was started with {saved} samples and would go on with {found}",
+            f"the training was started with {saved} samples and would go on with {present}",
             hint="resume with the data it was started with, or start anew without --resume",
         )
 

@@ -95,13 +95,13 @@ def read_value(text: str) -> Any:
 
 def read_assignments(texts: tuple[str, ...]) -> dict[str, Any]:
     """Return {key: value} of `key=value` texts. Raises UsageError."""
-    found: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for text in texts:
         key, equals, value = text.partition("=")
         if not equals or not key:
             raise UsageError(f"cannot read --set {text!r}", hint="write key=value, e.g. --set weight_bits=2")
-        found[key.strip().replace("-", "_") if "." not in key else key.strip()] = read_value(value.strip())
-    return found
+        values[key.strip().replace("-", "_") if "." not in key else key.strip()] = read_value(value.strip())
+    return values
 
 
 def difference(saved: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:

@@ -64,14 +64,14 @@ def _values_of_a_sample(network: SpikingNetwork, moving: bool) -> Iterator[tuple
 
 def _reads_changes(network: SpikingNetwork, moving: bool) -> dict[str, bool]:
     """Return for each layer, by name, whether what all its branches read changes over time."""
-    found: dict[str, bool] = {}
+    changing: dict[str, bool] = {}
 
     def apply(index: int, reads: tuple[bool, ...]) -> bool:
-        found[f"features.{index}"] = all(reads)
+        changing[f"features.{index}"] = all(reads)
         return isinstance(network.features[index], SpikingLayer) or any(reads)
 
     network.topology.run(moving, apply)
-    return found
+    return changing
 
 
 def _way_out(reason: str) -> str:

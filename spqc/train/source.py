@@ -75,10 +75,10 @@ def open_splits(named: Named, settings: Settings, root: Path | None) -> tuple[Sp
         options["steps"] = steps
 
     def opened(split: str) -> DataSet:
-        found = data.load(named.name, root, split, **options)
-        require_samples(found)
-        found = _kept(found)
-        return _shaped(found, settings.network.get("in_shape"), settings.recipe.augment)
+        data_set = data.load(named.name, root, split, **options)
+        require_samples(data_set)
+        data_set = _kept(data_set)
+        return _shaped(data_set, settings.network.get("in_shape"), settings.recipe.augment)
 
     known = data.find(named.name).splits
     train, test = (opened(split) for split in _train_and_test(named.name))
@@ -91,27 +91,29 @@ def open_splits(named: Named, settings: Settings, root: Path | None) -> tuple[Sp
     return Splits(train, test, validation, note), _facts(train, settings)
 
 
-def _shaped(found: DataSet, wanted: Any, moved: str) -> DataSet:
+def _shaped(data_set: DataSet, wanted: Any, moved: str) -> DataSet:
     """Return a data set whose frames have the shape that the network asks for: as many codes, in the same order."""
-    if wanted is None or tuple(wanted) == found.shape:
-        return found
-    if int(np.prod(wanted)) != int(np.prod(found.shape)):
-        raise UsageError(f"the frames of '{found.name}' have shape {list(found.shape)}, which is not {list(wanted)}")
+    if wanted is None or tuple(wanted) == data_set.shape:
+        return data_set
+    if int(np.prod(wanted)) != int(np.prod(data_set.shape)):
+        raise UsageError(
+            f"the frames of '{data_set.name}' have shape {list(data_set.shape)}, which is not {list(wanted)}"
+        )
     if moved != "none":
         raise UsageError(
-            f"'{moved}' moves pictures, and those of '{found.name}' are read as {list(wanted)}",
+            f"'{moved}' moves pictures, and those of '{data_set.name}' are read as {list(wanted)}",
             hint="--set augment=none",
         )
-    shape, read = tuple(wanted), found.read
-    lead = () if found.steps is None else (found.steps,)
-    return dataclasses.replace(found, shape=shape, read=lambda index: read(index).reshape(*lead, *shape))
+    shape, read = tuple(wanted), data_set.read
+    lead = () if data_set.steps is None else (data_set.steps,)
+    return dataclasses.replace(data_set, shape=shape, read=lambda index: read(index).reshape(*lead, *shape))
 
 
-def _kept(found: DataSet) -> DataSet:
+def _kept(data_set: DataSet) -> DataSet:
     """Return a small data set with its samples in memory: reading or drawing them again every epoch takes longer."""
-    if len(found) * int(np.prod(found.sample_shape)) > _MEMORY:
-        return found
-    return dataclasses.replace(found, read=in_memory(found.arrays()[0]))
+    if len(data_set) * int(np.prod(data_set.sample_shape)) > _MEMORY:
+        return data_set
+    return dataclasses.replace(data_set, read=in_memory(data_set.arrays()[0]))
 
 
 def _train_and_test(name: str) -> tuple[str, str]:

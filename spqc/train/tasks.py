@@ -87,12 +87,12 @@ class Detection(Task):
         own: list[npt.NDArray[np.float64]] = []
         with exactly():
             for indices in parts(data, processes):
-                own += self.found(network(data.arrays(indices)[0]), _frame(data))
-        found = processes.gathered(own)
-        precision = mean_average_precision(found, _truth(data, np.arange(len(found))), "voc")
+                own += self.boxes(network(data.arrays(indices)[0]), _frame(data))
+        detected = processes.gathered(own)
+        precision = mean_average_precision(detected, _truth(data, np.arange(len(detected))), "voc")
         return 0.0 if np.isnan(precision) else precision
 
-    def found(self, logits: Tensor, frame: tuple[int, int]) -> list[npt.NDArray[np.float64]]:
+    def boxes(self, logits: Tensor, frame: tuple[int, int]) -> list[npt.NDArray[np.float64]]:
         """Return for each sample of logits [N, T, head.outputs] the boxes [n, 6] that count as found, best first."""
         boxes = decode(self.head, logits.float().cpu().numpy(), frame, self.threshold)
         return [suppress(one, self.overlap) for one in boxes]

@@ -115,8 +115,8 @@ class _Run:
 
     def __init__(self, jobs: Sequence[Job], known: Mapping[str, tuple[Finding, ...]]) -> None:
         self.jobs = jobs
-        self.times = {job.key: {_way(f): f.time_ns for f in known.get(job.key, ())} for job in jobs}
-        self.reused = sum(_way(c) in self.times[job.key] for job in jobs for c in job.candidates)
+        self.times = {job.key: {_label(f): f.time_ns for f in known.get(job.key, ())} for job in jobs}
+        self.reused = sum(_label(c) in self.times[job.key] for job in jobs for c in job.candidates)
         self.waiting = sum(len(job.candidates) for job in jobs) - self.reused
         self.measured = 0
 
@@ -124,8 +124,8 @@ class _Run:
         """Yield some candidates of the slowest kernel, of the next, and so on; then the next candidates of each."""
         waiting = []
         for job in sorted(self.jobs, key=lambda job: -job.own.predicted_ns):
-            unknown = [c for c in job.candidates if _way(c) not in self.times[job.key]]
-            waiting.append((job, sorted(unknown, key=lambda c: (c != job.own, c.predicted_ns, _way(c)))))
+            unknown = [c for c in job.candidates if _label(c) not in self.times[job.key]]
+            waiting.append((job, sorted(unknown, key=lambda c: (c != job.own, c.predicted_ns, _label(c)))))
         for first in range(0, max((len(c) for _, c in waiting), default=0), TOGETHER):
             for job, candidates in waiting:
                 if candidates[first:]:
@@ -133,14 +133,14 @@ class _Run:
 
     def add(self, job: Job, candidate: Candidate, ns: float) -> float:
         """Note a measurement; return the best time of the kernel."""
-        self.times[job.key][_way(candidate)] = ns
+        self.times[job.key][_label(candidate)] = ns
         self.measured += 1
         return min(self.times[job.key].values())
 
     def outcome(self, job: Job) -> TunedKernel:
         times = self.times[job.key]
-        known = sorted((times[_way(c)], _way(c), c) for c in job.candidates if _way(c) in times)
-        own_ns = times.get(_way(job.own))
+        known = sorted((times[_label(c)], _label(c), c) for c in job.candidates if _label(c) in times)
+        own_ns = times.get(_label(job.own))
         counts = len(job.candidates), len(known)
         if not known:
             return TunedKernel(job.key, job.layer, "", {}, None, job.own.strategy, None, *counts)
@@ -150,8 +150,8 @@ class _Run:
         )
 
 
-def _way(found: Candidate | Finding) -> str:
-    return f"{found.strategy} {json.dumps(dict(found.settings), sort_keys=True)}"
+def _label(choice: Candidate | Finding) -> str:
+    return f"{choice.strategy} {json.dumps(dict(choice.settings), sort_keys=True)}"
 
 
 def _record(job: Job, candidate: Candidate, ns: float) -> Record:

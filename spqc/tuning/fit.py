@@ -1,7 +1,7 @@
 """Fits the cost function: nanoseconds for each feature of each strategy, never below zero, least relative error.
 
-The errors that are reported are those of kernels held back: the lessons are dealt into folds, and each fold is
-predicted by rates that were fitted to the others.
+The errors that are reported are those of kernels held back: the calibration networks are dealt into folds, each of
+which is predicted by rates that were fitted to the others.
 """
 
 from __future__ import annotations
@@ -23,17 +23,20 @@ Matrix = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Measurement:
-    """What one kernel did, by features of its strategy, and how long that took."""
+    """What one kernel did, by features of its strategy, and how long that took.
+
+    network: the number of the calibration network that the kernel is of.
+    """
 
     strategy: str
     features: Mapping[str, float]
     time_ns: float
-    lesson: int = 0
+    network: int = 0
 
 
 @dataclass(frozen=True)
 class FittedStrategy:
-    """How well one strategy is predicted: relative errors of its measurements, their lesson held back."""
+    """How well one strategy is predicted: relative errors of its measurements, their calibration network held back."""
 
     strategy: str
     samples: int
@@ -43,7 +46,7 @@ class FittedStrategy:
 
 @dataclass(frozen=True)
 class FitReport:
-    """Fitted rates in nanoseconds, and the relative errors of predictions for lessons held back."""
+    """Fitted rates in nanoseconds, and the relative errors of predictions for networks held back."""
 
     target: str
     cpu: str
@@ -62,23 +65,23 @@ def fitted(measured: list[Measurement], target: str, cpu: str, file: str) -> Fit
     rates = {name: rates_of([m for m in measured if m.strategy == name]) for name in names}
     errors = {name: held_back([m for m in measured if m.strategy == name]) for name in names}
     rows = [FittedStrategy(n, len(e), round(statistics.median(e), 3), round(max(e), 3)) for n, e in errors.items()]
-    every = [error for found in errors.values() for error in found]
+    every = [error for held_out in errors.values() for error in held_out]
     today = datetime.datetime.now(datetime.UTC).date().isoformat()
     median, worst = round(statistics.median(every), 3), round(max(every), 3)
     return FitReport(target, cpu, today, file, len(every), median, worst, rates, rows)
 
 
 def held_back(measured: list[Measurement]) -> list[float]:
-    """Return the relative error of each measurement, under rates fitted without the fold that its lesson is in."""
-    lessons = sorted({m.lesson for m in measured})
-    fold = {lesson: index % _FOLDS for index, lesson in enumerate(lessons)}
-    if len(lessons) < 2:
+    """Return the relative error of each measurement, under rates fitted without the fold of its network."""
+    networks = sorted({m.network for m in measured})
+    fold = {network: index % _FOLDS for index, network in enumerate(networks)}
+    if len(networks) < 2:
         rates = rates_of(measured)
         return [_error(m, rates) for m in measured]
     errors = []
     for left_out in sorted(set(fold.values())):
-        rates = rates_of([m for m in measured if fold[m.lesson] != left_out])
-        errors += [_error(m, rates) for m in measured if fold[m.lesson] == left_out]
+        rates = rates_of([m for m in measured if fold[m.network] != left_out])
+        errors += [_error(m, rates) for m in measured if fold[m.network] == left_out]
     return errors
 
 
@@ -108,12 +111,12 @@ def nonnegative(rows: Matrix, wanted: Matrix) -> Matrix:
         if pull.max(initial=-np.inf) <= _TINY:
             break
         free[pull.argmax()] = True
-        x = _settled(scaled, wanted, x, free)
-    found: Matrix = x / scale
-    return found
+        x = _least_squares(scaled, wanted, x, free)
+    solution: Matrix = x / scale
+    return solution
 
 
-def _settled(rows: Matrix, wanted: Matrix, x: Matrix, free: npt.NDArray[np.bool_]) -> Matrix:
+def _least_squares(rows: Matrix, wanted: Matrix, x: Matrix, free: npt.NDArray[np.bool_]) -> Matrix:
     """Return the least squares over the free columns; those that would fall below 0 are no longer free."""
     while free.any():
         best = np.zeros(len(x))
@@ -128,5 +131,7 @@ def _settled(rows: Matrix, wanted: Matrix, x: Matrix, free: npt.NDArray[np.bool_
     return np.zeros(len(x))
 
 
-def _error(found: Measurement, rates: dict[str, float]) -> float:
-    return abs(sum(rates.get(name, 0.0) * count for name, count in found.features.items()) / found.time_ns - 1)
+def _error(measurement: Measurement, rates: dict[str, float]) -> float:
+    return abs(
+        sum(rates.get(name, 0.0) * count for name, count in measurement.features.items()) / measurement.time_ns - 1
+    )

@@ -19,8 +19,8 @@ def read_rates(path: Path) -> dict[str, dict[str, dict[str, float]]]:
     if not path.exists():
         return {}
     try:
-        found = json.loads(path.read_text())
-        return {str(cpu): _of_cpu(entry["rates"]) for cpu, entry in found.items()}
+        document = json.loads(path.read_text())
+        return {str(cpu): _of_cpu(entry["rates"]) for cpu, entry in document.items()}
     except (OSError, ValueError, KeyError, AttributeError, TypeError):
         _LOG.warning("warning: %s is no file of fitted rates: ignored; `spqc tune --fit` writes it", path)
         return {}

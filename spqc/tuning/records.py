@@ -52,18 +52,18 @@ def read_records(path: Path) -> list[Record]:
         return []
     except OSError as error:
         raise UsageError(f"the records cannot be read: {error.strerror}", str(path)) from None
-    found = []
+    records = []
     lines = content.split(b"\n")
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         record = _record(line)
         if record is not None:
-            found.append(record)
+            records.append(record)
         else:
             torn = "was not written completely" if number == len(lines) else "is no tuning record"
             _LOG.warning("warning: %s, line %d %s: skipped", path, number, torn)
-    return found
+    return records
 
 
 def _content(path: Path) -> bytes:

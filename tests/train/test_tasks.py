@@ -119,7 +119,7 @@ def test_a_box_found_twice_or_more_is_suppressed() -> None:
     cells = logits.reshape(HEAD.rows, HEAD.columns, HEAD.values)
     cells[..., 1:10:2] = cells[..., 0:10:2]
     assert len(decode(HEAD, logits.numpy(), FRAME)[0]) == 2
-    assert len(TASK.found(logits, FRAME)[0]) == 1
+    assert len(TASK.boxes(logits, FRAME)[0]) == 1
 
 
 def trained(monkeypatch: pytest.MonkeyPatch, samples: Any, epochs: int, out: Path | None = None) -> Any:

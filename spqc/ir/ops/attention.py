@@ -36,6 +36,7 @@ class Attention(Op):
 
     @property
     def tokens(self) -> int:
+        """The number of positions, each of which attends to all."""
         shape = self.type_of(0).shape
         return self.type_of(0).size // shape[0]
 

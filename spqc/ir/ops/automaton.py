@@ -44,10 +44,12 @@ class Automaton(Spiking):
 
     @property
     def low(self) -> int:
+        """The smallest state code."""
         return min(self.following)
 
     @property
     def states(self) -> int:
+        """The number of state codes, from `low` on."""
         return max(self.following) - self.low + 1
 
     def infer(self) -> tuple[Type, ...]:
@@ -73,9 +75,9 @@ class Automaton(Spiking):
         shapes = {"identity": n.shape, "direction": n.shape[:1], "gate": n.shape[:1]}
         for role in self.reads:
             self.need(role in shapes, f"knows no operand '{role}'", f"known: {', '.join(shapes)}")
-            found = self.type_of(self.operand(role) or 0)
-            fits = found.is_integer and found.shape == shapes[role]
-            self.need(fits, f"reads as '{role}' integers of shape {list(shapes[role])}, not {found}")
+            type_ = self.type_of(self.operand(role) or 0)
+            fits = type_.is_integer and type_.shape == shapes[role]
+            self.need(fits, f"reads as '{role}' integers of shape {list(shapes[role])}, not {type_}")
 
     def operand(self, role: str) -> int | None:
         """Return the position of an optional operand."""

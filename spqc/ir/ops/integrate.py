@@ -111,6 +111,7 @@ class CurrentNeuron(Spiking):
 
     @property
     def numbers(self) -> Compartment:
+        """Return the attributes as the arithmetic that evaluates them."""
         return Compartment(self.current_leak, self.leak, self.leak_shift, self.shift, self.threshold, self.bits)
 
     def infer(self) -> tuple[Type, ...]:

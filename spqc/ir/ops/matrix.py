@@ -43,10 +43,11 @@ class _WeightedSum(Op):
         self.need(x.is_integer and w.is_integer, f"adds integers, not {x} and {w}")
         return Type("int", 32, shape, joined_clock(x, w), x.scale * w.scale)
 
-    def accepts(self, found: Type, index: int) -> bool:
+    def accepts(self, declared: Type, index: int) -> bool:
         """Any signed width may be declared: the width is a proof's result, not a property of the operands."""
         wanted = self.infer()[index]
-        return found.encoding == "int" and found == Type("int", found.bits, wanted.shape, wanted.clock, wanted.scale)
+        signed = Type("int", declared.bits, wanted.shape, wanted.clock, wanted.scale)
+        return declared == signed
 
 
 @dataclass(frozen=True)

@@ -59,6 +59,7 @@ class Neuron(Spiking):
 
     @property
     def high(self) -> int:
+        """The largest level code."""
         return len(self.levels) - 1 - self.levels.index(0.0)
 
     @property

@@ -79,10 +79,10 @@ class Add(Op):
         self.need(same or (x.encoding in ("float", "fixed") and y.is_integer), f"cannot add {y} to {x}")
         return (replace(x, clock=joined_clock(x, y)),)
 
-    def accepts(self, found: Type, index: int) -> bool:
+    def accepts(self, declared: Type, index: int) -> bool:
         """Any width of a sum of integers may be declared: it is a proof's result, not a property of the operands."""
         wanted = self.infer()[index]
-        return found == (replace(wanted, bits=found.bits) if self.counts else wanted)
+        return declared == (replace(wanted, bits=declared.bits) if self.counts else wanted)
 
     def evaluate(self, *arrays: Array) -> tuple[Array, ...]:
         x, y = arrays

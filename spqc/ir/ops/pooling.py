@@ -33,11 +33,11 @@ class Pool(Op):
 
     @property
     def sides(self) -> tuple[Sides, Sides, Sides]:
-        """Return kernel, stride and padding with one entry an axis."""
+        """Return kernel, stride and padding, one entry an axis each. Raises GraphError for another number of axes."""
         axes = len(self.type_of(0).shape) - 1
-        found = tuple(per_axis(sides, axes) for sides in (self.kernel, self.stride, self.padding))
-        self.need(all(found), f"has sizes of another number of axes than {self.type_of(0)}")
-        return found[0], found[1], found[2]
+        window = tuple(per_axis(sides, axes) for sides in (self.kernel, self.stride, self.padding))
+        self.need(all(window), f"has sizes of another number of axes than {self.type_of(0)}")
+        return window[0], window[1], window[2]
 
     @property
     def window(self) -> int:
@@ -51,6 +51,7 @@ class Pool(Op):
         return whole and len(self.type_of(0).shape) == 3
 
     def pooled(self) -> tuple[int, ...]:
+        """Return the shape of the result, channels first. Raises GraphError where the windows do not fit the map."""
         x = self.type_of(0)
         self.need(2 <= len(x.shape) <= 4 and x.is_integer, f"reads integers of one to three axes, not {x}")
         kernel, stride, padding = self.sides

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ..graph import Value
 from ..op import Op
+from ..value import Value
 
 
 @dataclass(frozen=True)
@@ -22,8 +22,10 @@ class Spiking(Op):
 
     @property
     def state_inputs(self) -> tuple[Value, ...]:
+        """The states that it reads, `memory` of them."""
         return self.inputs[1 : 1 + self.memory]
 
     @property
     def state_outputs(self) -> tuple[Value, ...]:
+        """The next states, in the order of `state_inputs`."""
         return self.outputs[1 : 1 + self.memory]

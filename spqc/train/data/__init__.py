@@ -53,8 +53,8 @@ def load(name: str, root: str | Path | None = None, split: str = "train", **opti
 
 
 def _known() -> dict[str, Known]:
-    found: dict[str, Known] = {}
+    known: dict[str, Known] = {}
     for module in pkgutil.iter_modules(sets.__path__):
         if not module.name.startswith("_"):
-            found |= importlib.import_module(f"{sets.__name__}.{module.name}").DATA_SETS
-    return found
+            known |= importlib.import_module(f"{sets.__name__}.{module.name}").DATA_SETS
+    return known

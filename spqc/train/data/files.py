@@ -77,8 +77,8 @@ def subfolders(folder: Path) -> tuple[str, ...]:
 
 def files_below(folder: Path, pattern: str) -> list[Path]:
     """Return the data set's own files of a pattern in a folder and all its own folders, sorted."""
-    found = sorted(folder.rglob(pattern))
-    return [path for path in found if path.is_file() and all(map(own, (path, *path.relative_to(folder).parents)))]
+    paths = sorted(folder.rglob(pattern))
+    return [path for path in paths if path.is_file() and all(map(own, (path, *path.relative_to(folder).parents)))]
 
 
 def class_folders(

@@ -1,4 +1,4 @@
-"""How much boxes overlap."""
+"""How much boxes overlap: intersection over union (the Jaccard index)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ Floats = npt.NDArray[np.float64]
 
 
 def overlaps(first: npt.NDArray[Any], second: npt.NDArray[Any]) -> Floats:
-    """Return intersection over union [n, m] of boxes [n, 4] and [m, 4] (x, y, w, h); 0 where both have no area."""
+    """Return intersection over union [n, m] of boxes [n, 4] and [m, 4]; 0 where both have no area.
+
+    A row is (x, y, w, h), x and y of the upper left corner; negative sides count as 0.
+    """
     a, b = np.asarray(first, np.float64)[:, np.newaxis], np.asarray(second, np.float64)[np.newaxis]
     size_a, size_b = np.maximum(a[..., 2:], 0), np.maximum(b[..., 2:], 0)
     low = np.maximum(a[..., :2], b[..., :2])

@@ -97,6 +97,6 @@ def _found(head: Head, cells: Floats, frame: tuple[int, int], threshold: float) 
     score = likely[..., np.newaxis] / (1 + np.exp(-np.clip(confidence, -500, 500)))
     label = np.broadcast_to(scores.argmax(axis=-1)[..., np.newaxis], score.shape)
     columns = (label, low_x, low_y, high_x - low_x, high_y - low_y, score)
-    found = np.stack([np.asarray(one, np.float64).ravel() for one in columns], axis=1)
-    kept = found[(found[:, 5] >= threshold) & (found[:, 3] > 0) & (found[:, 4] > 0)]
+    boxes = np.stack([np.asarray(one, np.float64).ravel() for one in columns], axis=1)
+    kept = boxes[(boxes[:, 5] >= threshold) & (boxes[:, 3] > 0) & (boxes[:, 4] > 0)]
     return np.asarray(kept[np.argsort(-kept[:, 5], kind="stable")])

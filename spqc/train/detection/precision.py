@@ -25,25 +25,25 @@ _COCO_MOST = 100  # boxes an image and class
 Rows = Sequence[npt.NDArray[Any]]
 
 
-def mean_average_precision(found: Rows, truth: Rows, rule: Rule = "coco") -> float:
+def mean_average_precision(detected: Rows, truth: Rows, rule: Rule = "coco") -> float:
     """Return the mean over the classes that occur, and for `coco` over overlaps of 0.5 to 0.95; NaN without truth.
 
-    found [n, 6] and truth [m, 5] for each image.
+    detected [n, 6] and truth [m, 5] for each image; rows as in spqc.train.detection.
     """
     classes = sorted({int(label) for boxes in truth for label in np.asarray(boxes).reshape(-1, 5)[:, 0]})
     limits = (0.5,) if rule == "voc" else COCO_OVERLAPS
-    values = [average_precision(found, truth, label, limit, rule) for label in classes for limit in limits]
+    values = [average_precision(detected, truth, label, limit, rule) for label in classes for limit in limits]
     return float(np.mean(values)) if values else float("nan")
 
 
-def average_precision(found: Rows, truth: Rows, label: int, overlap: float = 0.5, rule: Rule = "voc") -> float:
+def average_precision(detected: Rows, truth: Rows, label: int, overlap: float = 0.5, rule: Rule = "voc") -> float:
     """Return the average precision of one class; NaN where no image holds it. InputError for lists that do not fit."""
-    if len(found) != len(truth):
-        raise InputError(f"there are boxes found in {len(found)} images, and true ones in {len(truth)}")
+    if len(detected) != len(truth):
+        raise InputError(f"there are boxes found in {len(detected)} images, and true ones in {len(truth)}")
     scores: list[float] = []
     right: list[bool] = []
     total = 0
-    for one, true in zip(found, truth, strict=True):
+    for one, true in zip(detected, truth, strict=True):
         boxes, real = (_of_class(rows, label, width) for rows, width in ((one, 6), (true, 5)))
         boxes = boxes[:_COCO_MOST] if rule == "coco" else boxes
         total += len(real)

@@ -28,8 +28,8 @@ def read(path: Path, hint: str = "", late: int = 0) -> Events:
     if not content.startswith(_VERSION):
         raise InputError(f"this is no AER-DAT file: it does not begin with '{_VERSION.decode()}'", str(path), hint)
     if version != b"2.0":
-        found = version.decode("latin-1")
-        raise InputError(f"this is AER-DAT {found}, and CIFAR10-DVS was read as AER-DAT 2.0", str(path), hint)
+        number = version.decode("latin-1")
+        raise InputError(f"this is AER-DAT {number}, and CIFAR10-DVS was read as AER-DAT 2.0", str(path), hint)
     data = content[_header_size(content) :]
     complete(data, 8, "event", path, hint)
     address, time = np.frombuffer(data, ">u4").reshape(-1, 2).T.astype(np.int64)

@@ -32,7 +32,7 @@ class Annotations:
         return len(self.time)
 
     def select(self, chosen: npt.NDArray[np.bool_]) -> Annotations:
-        """Return some of the boxes."""
+        """Return the boxes where `chosen` [n] is true."""
         return Annotations(self.time[chosen], self.place[chosen], self.classes[chosen])
 
     def inside(self, sensor: tuple[int, int]) -> Annotations:

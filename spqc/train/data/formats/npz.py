@@ -23,12 +23,12 @@ def read_npy(path: Path, hint: str = "") -> Array:
     """Return the array of an .npy file; InputError for anything else."""
     try:
         with path.open("rb") as file:
-            found = np.lib.format.read_array(file, allow_pickle=False)
+            array = np.lib.format.read_array(file, allow_pickle=False)
     except FileNotFoundError:
         raise InputError("there is no such file", str(path), hint) from None
     except _BROKEN as error:
         raise InputError(f"this is not a readable .npy file: {error}", str(path), hint) from None
-    return np.asarray(found)
+    return np.asarray(array)
 
 
 def read_npz(path: Path, names: tuple[str, ...], optional: tuple[str, ...] = (), hint: str = "") -> dict[str, Array]:

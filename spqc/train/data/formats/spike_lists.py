@@ -37,13 +37,13 @@ class SpikeLists:
 
 def read_npz_lists(path: Path, hint: str = "") -> SpikeLists:
     """Return the lists of an .npz file; InputError where they are damaged."""
-    found = read_npz(path, ("sample", "neuron", "time", "label"), hint=hint)
+    columns = read_npz(path, ("sample", "neuron", "time", "label"), hint=hint)
     for name in ("sample", "neuron", "label"):
-        if found[name].dtype.kind not in "iu":
-            raise InputError(f"'{name}' must hold integers, not {found[name].dtype}", str(path), hint)
-    if found["time"].dtype.kind not in "iuf":
-        raise InputError(f"'time' must hold numbers, not {found['time'].dtype}", str(path), hint)
-    return _checked(found["sample"], found["neuron"], found["time"], found["label"], path, hint)
+        if columns[name].dtype.kind not in "iu":
+            raise InputError(f"'{name}' must hold integers, not {columns[name].dtype}", str(path), hint)
+    if columns["time"].dtype.kind not in "iuf":
+        raise InputError(f"'time' must hold numbers, not {columns['time'].dtype}", str(path), hint)
+    return _checked(columns["sample"], columns["neuron"], columns["time"], columns["label"], path, hint)
 
 
 def read_csv(path: Path, labels: Path, hint: str = "") -> SpikeLists:

@@ -36,8 +36,8 @@ class Options:
 
 def _open(request: Request, options: Options) -> DataSet:
     path = request.folder() / f"{request.split}.npz"
-    found = read_npz(path, ("x", "y"), hint=request.get_it)
-    x, y = found["x"], found["y"]
+    arrays = read_npz(path, ("x", "y"), hint=request.get_it)
+    x, y = arrays["x"], arrays["y"]
     least = 3 if options.moving else 2
     if x.dtype != np.uint8 or x.ndim < least or y.dtype.kind not in "iu" or y.shape != x.shape[:1] or not x.size:
         raise InputError(

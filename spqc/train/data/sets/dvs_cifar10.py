@@ -47,10 +47,10 @@ def read(path: Path, hint: str, late: int = 0) -> Events:
 
 
 def _number(path: Path, request: Request) -> int:
-    found = re.search(r"(\d+)$", path.stem)
-    if found is None:
+    match = re.search(r"(\d+)$", path.stem)
+    if match is None:
         raise InputError("the name has no number at its end, as in cifar10_cat_17", str(path), request.get_it)
-    return int(found[1])
+    return int(match[1])
 
 
 def _open(request: Request, options: Options) -> DataSet:

@@ -12,7 +12,7 @@ from .sparse import sparse_size, unpack_sparse
 
 
 @dataclass(frozen=True)
-class StoredConstants(Mapping[str, Array]):
+class LazyConstants(Mapping[str, Array]):
     """The arrays of `weights.bin`, by name in file order; every look-up unpacks anew, into a read-only array.
 
     `sparse` names the arrays that are stored without their zeros, with how many elements are left.
@@ -24,7 +24,7 @@ class StoredConstants(Mapping[str, Array]):
 
     @property
     def size(self) -> int:
-        """How many bytes the arrays take, packed."""
+        """The bytes that all the arrays take, packed."""
         return sum(map(self._size, self.types))
 
     def __getitem__(self, name: str) -> Array:

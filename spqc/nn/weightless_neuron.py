@@ -13,7 +13,7 @@ from .signal import Signal
 from .synapse import ConvGeometry, Synapse, SynapseOptions
 
 
-class Wire(Synapse):
+class WeightlessSynapse(Synapse):
     """A synapse without weights: each neuron reads one code, whose real value is its current."""
 
     def __init__(self, source: Signal) -> None:
@@ -30,7 +30,7 @@ class Wire(Synapse):
         return self.source.shape
 
     def integer_weight(self) -> tuple[npt.NDArray[np.int64], float]:
-        """Return no weights, and the scale 1."""
+        """Return no weights (int64 [0]), and the scale 1."""
         return np.zeros(0, np.int64), 1.0
 
     def sum_range(self) -> tuple[int, int]:
@@ -42,11 +42,11 @@ class Wire(Synapse):
         return float(self.source.max)
 
     def fold64(self, threshold: float) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-        """Return (A, B): the scale of the codes, and 0."""
+        """Return (A, B) [C] of the current A n + B: the scale of the codes, and 0."""
         return np.full(self.channels, self.source.scale), np.zeros(self.channels)
 
     def unbiased(self, codes: Tensor) -> Tensor:
-        """Return the current of codes [M, ...]."""
+        """Return the current [M, ...] of codes [M, ...]: their real values."""
         return codes * self.source.scale
 
     def accumulate(self, codes: Tensor, dtype: torch.dtype) -> Tensor:
@@ -61,4 +61,4 @@ class SpikingNeuron(SpikingLayer):
         super().__init__(source, source.shape[0], None, options)
 
     def _synapse(self, channels: int, geometry: ConvGeometry | None) -> Synapse:
-        return Wire(self.source)
+        return WeightlessSynapse(self.source)

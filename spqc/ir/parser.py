@@ -1,4 +1,4 @@
-"""The text of a graph: printing, and parsing back to an equal graph."""
+"""From the text of a graph to the graph: `parse_graph(str(graph), graph.data) == graph`."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ import numpy as np
 from spqc.foundation.errors import GraphError, SpqcError
 from spqc.foundation.options import nearest, parse_value
 
-from .graph import Graph, Value
+from .graph import Graph
 from .op import OPERATORS, Op
 from .types import Array, parse_type
+from .value import Value
 
 _HEAD = re.compile(r"graph (\w+)\((.*)\) steps=([0-9]+) \{")
 _NAME = re.compile(r"[%@$][\w.]+")
@@ -23,18 +24,6 @@ _MOST_STEPS, _MOST_DIGITS = 1 << 20, 18  # a year of seconds; what a machine's i
 _RIGHT = re.compile(r"(\w+)((?: [%@$][\w.]+,?)*)(?: \{(.*)\})?")
 _ORIGIN = "  // "
 _SHOWN = 160  # letters of a line in an error
-
-
-def print_graph(graph: Graph) -> str:
-    """Return the text of a graph: everything but the arrays of its constants."""
-    body = [f'note {key} = "{value}"' for key, value in graph.notes]
-    body += [f"const {v}" for v in graph.constants]
-    body += [f"state {v}" for v in graph.states]
-    body += [str(op) for op in graph.ops]
-    body += [f"next {s.name} = {n.name}" for s, n in zip(graph.states, graph.nexts, strict=False)]
-    body += [f"return {', '.join(v.name for v in graph.outputs)}"]
-    head = f"graph {graph.name}({', '.join(map(str, graph.inputs))}) steps={graph.steps} {{\n"
-    return head + "".join(f"  {line}\n" for line in body) + "}\n"
 
 
 def parse_graph(text: str, data: Mapping[str, Array] | None = None, path: str = "<text>") -> Graph:
@@ -74,6 +63,7 @@ class _Reader:
     notes: list[tuple[str, str]] = field(default_factory=list)
 
     def read(self, line: str, origin: str) -> None:
+        """Take one line, stripped and without its comment, which is `origin`. Raises GraphError."""
         if not line or self._in_program(line):
             return
         if self.closed:
@@ -107,6 +97,7 @@ class _Reader:
         return inside
 
     def graph(self, data: Mapping[str, Array]) -> Graph:
+        """Return the graph of the lines that were read. Raises GraphError where there was none."""
         if self.head is None:
             raise GraphError("there is no graph in the text")
         return Graph(
@@ -176,20 +167,20 @@ class _Reader:
 def _attributes(cls: type[Op], text: str) -> dict[str, object]:
     hints = typing.get_type_hints(cls)
     allowed = {f.name: hints[f.name] for f in dataclasses.fields(cls)[3:]}
-    found: dict[str, object] = {}
+    values: dict[str, object] = {}
     for item in filter(None, text.split(", ")):
         key, _, value = item.partition("=")
         if key not in allowed:
             raise GraphError(f"'{cls.name}' has no attribute '{key}'", hint=nearest(key, allowed))
         try:
-            found[key] = parse_value(allowed[key], value)
+            values[key] = parse_value(allowed[key], value)
         except ValueError as error:
             raise GraphError(f"'{_cut(value)}' is no value of '{key}'", hint=f"expected {_cut(str(error))}") from None
-        if any(len(digits) > _MOST_DIGITS for digits in re.findall(r"[0-9]+", value)) and not _is_float(found[key]):
+        if any(len(digits) > _MOST_DIGITS for digits in re.findall(r"[0-9]+", value)) and not _is_float(values[key]):
             raise GraphError(f"'{_cut(value)}' of '{key}' has more digits than a number of the machine")
-        if _is_float(found[key]) and not np.isfinite(np.asarray(found[key], np.float64)).all():
+        if _is_float(values[key]) and not np.isfinite(np.asarray(values[key], np.float64)).all():
             raise GraphError(f"'{_cut(value)}' of '{key}' is no finite number")
-    return found
+    return values
 
 
 def _is_float(value: object) -> bool:
