@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import json
 from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import pytest
@@ -29,7 +30,12 @@ def test_brackets_are_literal(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_missing_package_is_named_whole(spqc: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("spqc.commands.doctor._OPTIONAL", ("no-such-package",))
+    def installed(name: str) -> str:
+        if name == "torch":
+            raise PackageNotFoundError(name)
+        return version(name)
+
+    monkeypatch.setattr("spqc.commands.doctor.version", installed)
     assert "hint: pip install 'spqc[torch]'" in spqc("doctor").out
 
 

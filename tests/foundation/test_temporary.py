@@ -25,7 +25,7 @@ X = np.zeros((1, 2, 4), np.uint8)
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(compiles: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder of one's own for temporary files."""
     found = tmp_path / "temporary"
     found.mkdir()

@@ -28,6 +28,7 @@ def saved(tiny: Path) -> Path:
     return Path("net.spqc")
 
 
+@pytest.mark.usefixtures("compiles")
 @pytest.mark.parametrize("target", ["reference", "llvm"])
 def test_same_input_same_bytes(tiny: Path, target: str) -> None:
     spqc.compile(tiny, target, out="a.spqc")

@@ -14,7 +14,9 @@ import pytest
 from support.small_artifact import PATIENCE_S, TARGETS, contents, inputs, use
 
 from spqc.foundation.errors import UsageError
+from spqc.plugins.executor import Package
 from spqc.runtime.session import Artifact
+from spqc.targets.reference import Reference
 
 pytest.importorskip("tvm")
 
@@ -87,17 +89,17 @@ def test_locks_that_a_lost_thread_held_are_free_in_a_child(entry: str, monkeypat
     inside, go_on = threading.Event(), threading.Event()
     whole = Stage.run
     fresh = Artifact(contents("reference"))
-    opened = fresh._opened
+    opened = Reference.open
 
     def held(*arguments: Any) -> Any:
         inside.set()
         assert go_on.wait(PATIENCE_S)
         return whole(*arguments)
 
-    def held_opening() -> Any:
+    def held_opening(package: Package) -> Any:
         inside.set()
         assert go_on.wait(PATIENCE_S)
-        return opened()
+        return opened(package)
 
     calls: dict[str, Callable[[], object]] = {
         "run": lambda: artifact.run(x),
@@ -106,7 +108,7 @@ def test_locks_that_a_lost_thread_held_are_free_in_a_child(entry: str, monkeypat
         "opening": lambda: fresh.executor,
     }
     monkeypatch.setattr(Stage, "run", held)
-    monkeypatch.setattr(fresh, "_opened", held_opening)
+    monkeypatch.setattr(Reference, "open", held_opening)
     caller = threading.Thread(target=calls[entry])
     caller.start()
     assert inside.wait(PATIENCE_S)

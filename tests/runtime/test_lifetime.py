@@ -17,7 +17,9 @@ from support.small_artifact import PATIENCE_S, TARGETS, contents, inputs, use
 
 import spqc
 from spqc.foundation.errors import UsageError
+from spqc.plugins.executor import Package
 from spqc.runtime.session import Artifact
+from spqc.targets.reference import Reference
 
 pytest.importorskip("tvm")
 
@@ -185,13 +187,13 @@ def test_closing_waits_for_calls_of_other_threads() -> None:
 def test_threads_that_come_first_open_one_executor(monkeypatch: pytest.MonkeyPatch) -> None:
     artifact = Artifact(contents("reference"))
     together, seen = threading.Barrier(4), []
-    opened = artifact._opened
+    opened = Reference.open
 
-    def slowly() -> Any:
+    def slowly(package: Package) -> Any:
         time.sleep(0.05)
-        return opened()
+        return opened(package)
 
-    monkeypatch.setattr(artifact, "_opened", slowly)
+    monkeypatch.setattr(Reference, "open", slowly)
 
     def first() -> None:
         together.wait(PATIENCE_S)

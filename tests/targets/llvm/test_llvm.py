@@ -18,7 +18,6 @@ from support.random_graphs import Maker
 import spqc
 from spqc.foundation.errors import SpqcError, Unavailable, UsageError
 from spqc.ir import Builder, Type, ops
-from spqc.targets._tir import build
 
 TARGETS = ("llvm", "llvm{cpu=x86-64-v3}", "llvm{threads=2}")
 
@@ -29,12 +28,22 @@ def test_random_networks_are_exact(seed: int) -> None:
     check(Maker(seed).graph(3), TARGETS[seed % 3], seed)
 
 
+@pytest.mark.usefixtures("compiles")
 @pytest.mark.parametrize("target", ["llvm", "llvm{strategy=events}"])
 def test_passes_of_tvm_that_are_left_out_change_no_byte(target: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    tvm = pytest.importorskip("tvm")
     graph = hand()
     short = spqc.compile(graph, target).contents.files["model.so"]
-    monkeypatch.setattr(build, "_SUPERFLUOUS", [])
+    left_out: list[str] = []
+
+    class Whole(tvm.transform.PassContext):
+        def __init__(self, disabled_pass: list[str]) -> None:
+            left_out.extend(disabled_pass)
+            super().__init__()
+
+    monkeypatch.setattr(tvm.transform, "PassContext", Whole)
     assert spqc.compile(graph, target).contents.files["model.so"] == short
+    assert left_out
 
 
 @needs_v3
@@ -79,6 +88,7 @@ def test_states_are_packed_at_two_bits() -> None:
     assert executor.state_bytes == neurons * 2 // 8  # type: ignore[attr-defined]
 
 
+@pytest.mark.usefixtures("compiles")
 def test_same_model_same_bytes(tmp_path: Path) -> None:
     for name in ("a", "b"):
         spqc.compile(one_layer(3, 5, 5), "llvm", out=tmp_path / name)

@@ -14,9 +14,7 @@ from spqc.ir import Builder, Graph, Type, ops
 
 tvm = pytest.importorskip("tvm")
 
-from spqc.targets._tir.vector import i32  # noqa: E402
-from spqc.targets.llvm.cpu import host_flags  # noqa: E402
-from spqc.targets.llvm.kernels.planar.plan import Pieces  # noqa: E402
+from spqc.targets.llvm.cpu import host_flags  # noqa: E402  (tvm must be there)
 from spqc.targets.llvm.strategies import chooser, strategies  # noqa: E402
 
 FEATURES = frozenset({"avx512f", "avx512bw", "avx512vl", "avx512vbmi", "avx512vnni", "gfni"})
@@ -119,11 +117,11 @@ def test_frames_that_change_are_summed_so() -> None:
     assert chooser().choose(first).strategy == "planar"
 
 
-@pytest.mark.parametrize(
-    ("width", "firsts", "pixels"),
-    [(32, [0, 16], 16), (34, [0, 16, 18], 16), (16, [0], 16), (12, [0, 4, 8], 4), (13, list(range(13)), 1)],
-)
-def test_pieces_cover_a_row_and_nothing_else(width: int, firsts: list[int], pixels: int) -> None:
-    row = Pieces.of(width)
-    assert [row.first(i32(k)).value for k in range(row.count)] == firsts
-    assert row.pixels == pixels
+@needs_dots
+@pytest.mark.parametrize("width", [32, 34, 16, 12, 13])
+def test_rows_of_every_width_are_exact(width: int) -> None:
+    """A row is moved in whole pieces, in a last one that overlaps, in shorter ones, or pixel by pixel."""
+    graph = network(channels=1, size=(3, width), outputs=3, steps=2, padding=1)
+    first, _ = sites(graph, FEATURES)
+    assert strategies()["planar"].refuses(first) == ""
+    check(graph, "llvm{strategy=planar}", 5)
