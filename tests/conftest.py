@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
+from support.library_cache import LibraryCache, kept_libraries
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -26,6 +28,22 @@ def checked_memory() -> None:
 def data_folder(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Keep the user's own tuning records out of the tests."""
     os.environ["XDG_DATA_HOME"] = str(tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def library_cache(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """Do not let LLVM compile again what is the same as in another test, worker or run; see `compiles`."""
+    kept = getattr(request.config, "cache", None)
+    folder = kept.mkdir("libraries") if kept else tmp_path_factory.mktemp("libraries")
+    with kept_libraries(folder) as cache:
+        yield cache
+
+
+@pytest.fixture
+def compiles(library_cache: LibraryCache | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests of compiling itself: no library comes from another test."""
+    if library_cache is not None:
+        monkeypatch.setattr(library_cache, "enabled", False)
 
 
 @dataclass(frozen=True)

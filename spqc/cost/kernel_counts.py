@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 from spqc.ir import Value
 from spqc.ir.program import Kernel, Program
+from spqc.plugins.pricing import KernelCount
 from spqc.runtime.observe import layer_of
 
 from .account import layer_account, main_sum
@@ -16,26 +16,6 @@ from .density import assumed, measured
 
 Chances = Mapping[str, tuple[float, ...]]
 """For each value that a weighted sum reads, the share of every code 0, 1, ..."""
-
-
-@dataclass(frozen=True)
-class KernelCount:
-    """What one kernel does in one call of its program, for one sample, before any price.
-
-    events: `dense` multiply-accumulates, `synaptic` ones (of inputs that are not 0), those `executed` by the strategy,
-    `gate` multiply-accumulates of a channel gate, `membrane` updates of stored states. bytes: `weights` at their true
-    width (tables of thresholds included), `inputs` read and `outputs` written between kernels in the program's layout,
-    `states` read and written (none where all steps run inside). features: what the target's strategy counts for its own
-    cost function, priced by its rates in nanoseconds. rates_measured: whether input rates were measured, not assumed.
-    """
-
-    kernel: str
-    layer: str
-    strategy: str
-    events: Mapping[str, float]
-    bytes: Mapping[str, float]
-    features: Mapping[str, float] = field(default_factory=dict)
-    rates_measured: bool = False
 
 
 def count_kernels(

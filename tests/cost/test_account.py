@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hand_network import hand, still
+from support.hand_network import hand, still
 
 from spqc.cost.account import account_of
 from spqc.cost.memory import memory_forms, ratio_bounds

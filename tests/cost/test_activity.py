@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hand_network import frames, hand, still
+from support.hand_network import frames, hand, still
 
 from spqc.cost.account import account_of
 from spqc.cost.activity import LayerActivity, activity_of

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
-from hand_network import frames, hand
+from support.hand_network import frames, hand
+from support.places import ROOT
 
 import spqc
 from spqc import api
@@ -99,7 +98,7 @@ def test_the_program_is_that_of_the_target_llvm() -> None:
 
 
 def test_samples_of_a_data_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(Path(__file__).parents[2])
+    monkeypatch.chdir(ROOT)
     found = api.analyze("examples/digits.pt", data="digits", samples=5, seed=3, program=False)
     assert found.samples == 5 and found.inputs == "samples of 'digits', split 'test' (seed 3)"
     other = api.analyze("examples/digits.pt", data="digits", samples=5, seed=4, program=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hand_network import hand
+from support.hand_network import hand
 
 from spqc.cost.account import account_of
 from spqc.cost.ace import cnn_energy_pj, mac_of_bits, share_in_memory, shares_of, snn_energy_pj

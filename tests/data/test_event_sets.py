@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from event_files import AEDAT_HEADER, aedat, dat, naive_frames, random_events, saccades
+from support.event_files import AEDAT_HEADER, aedat, dat, naive_frames, random_events, saccades
 
 from spqc.foundation.errors import InputError, SpqcError, UsageError
 from spqc.train import data

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from event_files import Event, naive_frames
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.event_files import Event, naive_frames
 
 from spqc.foundation.errors import InputError, UsageError
 from spqc.train.data.events import Events, FrameOptions, frame_numbers, frames, in_order

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from event_files import aedat, boxes_file, dat, random_events, saccades
+from support.event_files import aedat, boxes_file, dat, random_events, saccades
 
 from spqc.foundation.errors import InputError
 from spqc.train import data

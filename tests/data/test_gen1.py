@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from event_files import boxes_file, dat, naive_frames, random_events
+from support.event_files import boxes_file, dat, naive_frames, random_events
 
 from spqc.foundation.errors import InputError
 from spqc.train import data

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from event_files import AEDAT_HEADER, Event, aedat, boxes_file, dat, naive_frames, random_events, saccades
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.event_files import AEDAT_HEADER, Event, aedat, boxes_file, dat, naive_frames, random_events, saccades
 
 from spqc.foundation.errors import InputError
 from spqc.train import data

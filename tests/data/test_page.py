@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+from support.places import ROOT
 
 from spqc.commands.list import entries
 from spqc.train import data
 
-PAGE = (Path(__file__).parents[2] / "docs" / "data.md").read_text()
+PAGE = (ROOT / "docs" / "data.md").read_text()
 
 
 def test_the_table_is_complete() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from typing import Any
 
 import numpy as np
 import pytest
@@ -35,13 +36,21 @@ def test_event_classes_are_balanced() -> None:
     assert sorted(np.bincount(labels)) == [10] * 9 + [11]
 
 
-def test_events_without_noise_follow_the_shape() -> None:
+def test_events_without_noise_follow_the_shape(monkeypatch: pytest.MonkeyPatch) -> None:
     """A pixel that got brighter is covered after the step and not before; the opposite where it got darker."""
+    motions: list[synthetic_events.Motion] = []
+    moving = synthetic_events.Motion
+
+    def seen(*arguments: Any) -> synthetic_events.Motion:
+        motions.append(moving(*arguments))
+        return motions[-1]
+
+    monkeypatch.setattr(synthetic_events, "Motion", seen)
     train = data.load("synthetic-events", steps=6, kept=1.0, noise=0.0, train_samples=40)
     for index in range(len(train)):
         codes, label = train[index]
-        rng = np.random.default_rng((0, 0, index + 1))
-        motion = synthetic_events._motion(label, rng)
+        motion = motions[-1]
+        assert motion.label == label
         for step in range(6):
             change = motion.at(step + 1).astype(int) - motion.at(step).astype(int)
             np.testing.assert_array_equal(codes[step, 1].astype(int) - codes[step, 0], change)

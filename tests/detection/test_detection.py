@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from event_files import boxes_file, dat, random_events
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.event_files import boxes_file, dat, random_events
 
 from spqc.foundation.errors import InputError
 from spqc.train import data

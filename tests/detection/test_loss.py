@@ -10,7 +10,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from spqc.train.detection import Head, decode, encode, overlaps  # noqa: E402  (torch must be there)
-from spqc.train.detection.loss import _overlap, pack, yolo  # noqa: E402
+from spqc.train.detection.loss import pack, yolo  # noqa: E402
 
 HEAD = Head(rows=2, columns=2, boxes=2, classes=2)
 FRAME = (40, 60)
@@ -114,9 +114,21 @@ def test_two_objects_of_a_cell_are_learned_by_the_boxes_that_overlap_them_most()
     np.testing.assert_allclose(found[np.argsort(found[:, 1]), :5], boxes, atol=0.5)
 
 
+def confidences(place: torch.Tensor, true: torch.Tensor) -> torch.Tensor:
+    """Return the confidence [objects, boxes] that the loss wants of each box if it is the only one of its cell."""
+    head, count = Head(rows=2, columns=2, boxes=1, classes=2), place.shape[0] * place.shape[1]
+    logits = torch.zeros(count, head.outputs, dtype=place.dtype)
+    logits[:, :4] = place.reshape(count, 4)
+    logits.requires_grad_()
+    objects = torch.zeros(count, 8, dtype=place.dtype)
+    objects[:, 0], objects[:, 4:] = torch.arange(count), true.repeat_interleave(place.shape[1], dim=0)
+    (slope,) = torch.autograd.grad(count * yolo(head, logits, objects), logits)
+    return 0.5 - 2 * slope[:, 4].reshape(place.shape[:2])  # of (sigmoid - overlap)^2, where the sigmoid is 1/2
+
+
 def test_overlaps_are_those_of_the_boxes() -> None:
     place = torch.from_numpy(np.random.default_rng(2).random((40, 5, 4)))
-    found = _overlap(HEAD, place[:, 1:], place[:, 0])
+    found = confidences(place[:, 1:], place[:, 0])
 
     def corners(one: torch.Tensor) -> np.ndarray:
         size = one[..., [3, 2]] ** 2

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from random_graphs import Maker, random_codes
+from support.random_graphs import Maker, random_codes
 
 from spqc.foundation.errors import GraphError, UsageError
 from spqc.ir import Array, Graph, Type, Value, interpret

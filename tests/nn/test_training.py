@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.places import ROOT
 
 from spqc.foundation.errors import OutputError, UsageError
 
@@ -16,7 +17,7 @@ from spqc.nn import checkpoint  # noqa: E402  (torch must be there)
 from spqc.train import data, digits, train  # noqa: E402
 from spqc.train.evaluation import accuracy  # noqa: E402
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
+EXAMPLES = ROOT / "examples"
 
 
 def test_the_split_is_stratified_and_disjoint() -> None:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
+from support.places import ROOT
 
 pytest.importorskip("torch")
-
-ROOT = Path(__file__).parents[2]
 
 
 def test_analyze_prints_what_its_page_shows(spqc: Callable[..., object], monkeypatch: pytest.MonkeyPatch) -> None:

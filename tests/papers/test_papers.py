@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
+from support.places import ROOT
 
 torch = pytest.importorskip("torch")
 
@@ -15,7 +14,7 @@ from bench.papers.published import published  # noqa: E402
 from bench.papers.rows import TO_THE_DIGIT, compare, verdict_of  # noqa: E402
 from spqc.cost.ace import shares_of  # noqa: E402  (torch must be there)
 
-PAGE = Path(__file__).parents[2] / "docs" / "papers.md"
+PAGE = ROOT / "docs" / "papers.md"
 
 
 def test_verdicts() -> None:

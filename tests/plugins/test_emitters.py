@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 import pytest
-from random_graphs import Maker
+from support.random_graphs import Maker
 
 import spqc
 from spqc.commands import doctor

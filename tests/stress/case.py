@@ -10,8 +10,8 @@ from typing import Any
 from unittest.mock import patch
 
 import numpy as np
-from comparison import compare
-from random_graphs import random_codes
+from support.comparison import compare
+from support.random_graphs import random_codes
 
 import spqc
 from spqc.foundation.errors import SpqcError

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from kernel_sites import serves
-from random_graphs import Maker
+from support.kernel_sites import serves
+from support.random_graphs import Maker
 
 from spqc.ir import Builder, Graph, Type, Value
 from spqc.ir.ops import Conv1d, Conv2d, Conv3d, Flatten, Linear, MaxPool, SumPool

@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.places import ROOT
 
 pytest.importorskip("torch")
 pytest.importorskip("sklearn")
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from event_files import dat, random_events, saccades
-from hand_network import hand
+from support.event_files import dat, random_events, saccades
+from support.hand_network import hand
 
 from spqc import api
 from spqc.cli import main

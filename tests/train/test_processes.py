@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support.places import ROOT
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("sklearn")
 
 from spqc.train.processes import Processes  # noqa: E402  (torch must be there)
 
-ROOT = Path(__file__).parents[2]
 SCRIPT = """
 import os
 import sys

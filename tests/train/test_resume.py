@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support.places import ROOT
 
 from spqc.foundation.errors import ModelError, UsageError
 
@@ -22,7 +23,6 @@ pytest.importorskip("sklearn")
 import spqc.train.run as finishing  # noqa: E402  (torch must be there)
 from spqc.train import loop, state, tasks, train  # noqa: E402
 
-ROOT = Path(__file__).parents[2]
 SMALL = {"width": 3, "batch": 200, "augment": "shift"}
 EVERYTHING = "spquant+adaptive+gated+sparse"
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
+from support.places import ROOT
 
 from spqc.foundation.errors import UsageError
 
@@ -131,7 +130,7 @@ def recipe_table() -> str:
 
 
 def test_the_page_shows_the_recipes_and_the_presets_as_they_are() -> None:
-    page = (Path(__file__).parents[2] / "docs" / "training.md").read_text()
+    page = (ROOT / "docs" / "training.md").read_text()
     assert recipe_table() in page
     for name, preset in presets.PRESETS.items():
         assert f"| `{name}` | {'base' if preset.base else 'addition'} |" in page

@@ -12,65 +12,28 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support.places import ROOT
 
 import spqc
 from spqc.foundation.errors import InputError, UsageError
 
 torch = pytest.importorskip("torch")
 
+from support.scenes import FRAME, HEAD, TASK, Answers, right, scenes  # noqa: E402  (torch must be there)
+
 from spqc.nn import checkpoint, models  # noqa: E402  (torch must be there)
-from spqc.train import data, source, train  # noqa: E402
-from spqc.train.detection import Head, decode, encode  # noqa: E402
+from spqc.train import source, train  # noqa: E402
+from spqc.train.detection import decode, encode  # noqa: E402
 from spqc.train.detection.loss import pack  # noqa: E402
 from spqc.train.processes import Processes  # noqa: E402
-from spqc.train.tasks import Classification, Detection, task_of  # noqa: E402
+from spqc.train.tasks import Classification, task_of  # noqa: E402
 
-FRAME = (60, 80)
-HEAD = Head()
-TASK = Detection(HEAD)
 LAYERS: list[dict[str, Any]] = [
     {"op": "conv2d", "out": 8, "kernel": 5, "stride": 4},
     {"op": "conv2d", "out": 8, "kernel": 3, "stride": 2},
     {"op": "flatten"},
     {"op": "linear", "out": HEAD.outputs},
 ]
-
-
-def scenes(count: int) -> Any:
-    """Return frames with one bright bar each: its place is the box, its orientation the class."""
-    rng = np.random.default_rng(3)
-    codes, boxes = np.zeros((count, 1, 2, *FRAME), np.uint8), []
-    for sample in range(count):
-        wide, tall = ((20, 10), (10, 20))[sample % 2]
-        left, top = int(rng.integers(0, FRAME[1] - wide)), int(rng.integers(0, FRAME[0] - tall))
-        codes[sample, 0, :, top : top + tall, left : left + wide] = 1
-        boxes.append(np.array([[sample % 2, left, top, wide, tall]], np.float32))
-    return data.DataSet(
-        "scenes", "train", "bars", (2, *FRAME), 1, ("lying", "standing"), "spikes", np.arange(count) % 2,
-        codes.__getitem__, boxes.__getitem__,
-    )  # fmt: skip
-
-
-class Answers(torch.nn.Module):
-    """Says for each frame of `scenes` the logits of its sample, which it knows by its pixels."""
-
-    def __init__(self, samples: Any, logits: torch.Tensor) -> None:
-        super().__init__()
-        self.known = {samples.read(index).tobytes(): logits[index] for index in range(len(samples))}
-
-    def forward(self, codes: Any) -> torch.Tensor:
-        return torch.stack([self.known[one.tobytes()] for one in codes])
-
-
-def right(samples: Any) -> torch.Tensor:
-    """Return the logits [N, 1, outputs] of a detector that is right: its first box says all."""
-    cells = torch.zeros(len(samples), HEAD.rows, HEAD.columns, HEAD.values)
-    cells[..., 8:10] = -20
-    for sample, row, column, label, *place in TASK.targets(samples, np.arange(len(samples)), None).tolist():
-        cell = cells[int(sample), int(row), int(column)]
-        cell[[0, 2, 4, 6]] = torch.tensor(place)
-        cell[8], cell[10 + int(label)] = 5.0, 20.0
-    return cells.flatten(1)[:, None]
 
 
 def test_targets_are_the_encoded_boxes_of_the_samples() -> None:
@@ -195,7 +158,7 @@ def test_a_network_is_trained_for_what_its_outputs_are(monkeypatch: pytest.Monke
 
 SCRIPT = """
 import json, sys
-import test_tasks as here
+from support import scenes as here
 from spqc.train.processes import joined
 samples = here.scenes(7)
 logits = here.right(samples)
@@ -210,7 +173,7 @@ with joined("cpu") as (processes, _):
 def test_processes_that_share_the_samples_find_one_precision(tmp_path: Path) -> None:
     (tmp_path / "script.py").write_text(SCRIPT)
     launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", str(tmp_path / "script.py")]
-    folders = (str(Path(__file__).parents[2]), str(Path(__file__).parent))
+    folders = (str(ROOT), str(ROOT / "tests"))
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(folders), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, *launcher, str(tmp_path / "score.json")]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300)

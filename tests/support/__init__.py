@@ -1,0 +1,1 @@
+"""What several tests use: networks, comparisons, files, and marks for what a machine may lack."""
