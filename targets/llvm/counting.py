@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from spqc.cost.kernel_counts import KernelCount, count_kernels
+from spqc.cost.kernel_counts import count_kernels
 from spqc.ir import Graph
 from spqc.ir.program import Program
+from spqc.plugins.pricing import KernelCount
 from spqc.plugins.target import Advice
 from spqc.targets._plan.choice import site
 from spqc.targets._plan.constants import Constants

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from spqc.commands.compile import lowered, optimised
-from spqc.contracts import Advice, Priced
+from spqc.contracts import Advice, KernelCount, Priced
 from spqc.cost.account import account_of
-from spqc.cost.kernel_counts import KernelCount, count_kernels
+from spqc.cost.kernel_counts import count_kernels
 from spqc.cost.prices import priced
 from spqc.ir import Builder, Graph, Type
 from spqc.ir.ops import Affine, Conv2d, Flatten, Linear, Neuron
