@@ -14,6 +14,7 @@ from spqc.ir import Graph, Value
 from spqc.ir.ops import Automaton
 
 from .adder_programs import Programs, slices_of
+from .arranged_weights import byte_of
 from .arrangements import (
     AdderPrograms,
     Arrangement,
@@ -33,7 +34,6 @@ from .arrangements import (
     Vector,
     Weight,
 )
-from .arrangements.weights import byte_of
 from .constant_input_spikes import SpikesByPlace
 from .digits import Digits, decompose, flush_period, in_order
 from .extent import check_extent

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from spqc.ir import Array
-from spqc.targets._plan.arrangements.weights import byte_of
+from spqc.targets._plan.arranged_weights import byte_of
 
 _LIMIT = 2**15 - 1
 

@@ -8,10 +8,10 @@ from typing import ClassVar
 
 from spqc.ir.ops import Automaton
 
-from ..constant_input_spikes import find_spikes
-from ..digits import DigitSplit, code_tables, codes_of, in_order
-from ..threshold_tables import Entries, threshold_vectors
-from .base import SIZES, Arrangement, Integers, Laid, pad, whole
+from .arrangement import SIZES, Arrangement, Integers, Laid, pad, whole
+from .constant_input_spikes import find_spikes
+from .digits import DigitSplit, code_tables, codes_of, in_order
+from .threshold_tables import Entries, threshold_vectors
 
 _VECTOR = 64  # bytes that thresholds to permute take
 

@@ -7,8 +7,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from ..adder_programs import Programs
-from .base import Arrangement, Integers, Laid, pad
+from .adder_programs import Programs
+from .arrangement import Arrangement, Integers, Laid, pad
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from ..aligned import Bytes, aligned
-from .base import Arrangement, Integers, Placed
-from .bit_slices import AdderPrograms, Columns
-from .tables import Codes, CodeTables, ConstantInputSpikes, PermutedThresholds, Table, Vector
-from .weights import BitPlanes, EventRows, RowPlaces, SparseRows, Spread, Taps, Weight
+from .aligned import Bytes, aligned
+from .arranged_slices import AdderPrograms, Columns
+from .arranged_tables import Codes, CodeTables, ConstantInputSpikes, PermutedThresholds, Table, Vector
+from .arranged_weights import BitPlanes, EventRows, RowPlaces, SparseRows, Spread, Taps, Weight
+from .arrangement import Arrangement, Integers, Placed
 
 __all__ = [
     "FORMS",

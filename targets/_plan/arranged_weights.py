@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from .base import Arrangement, Integers, Laid, pad, whole
+from .arrangement import Arrangement, Integers, Laid, pad, whole
 
 
 @dataclass(frozen=True)
