@@ -40,7 +40,7 @@ class SpQuant(Frontend):
         net = _network(source)
         from spqc.nn import parameters
         from spqc.nn.borrowed import evaluating
-        from spqc.nn.settled import read_once
+        from spqc.nn.weight_cache import read_once
 
         parameters.check_network(net, source.label)
         with evaluating(net), read_once(net):

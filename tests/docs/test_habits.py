@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 import tomllib
 from importlib.metadata import version
-from pathlib import Path
+
+from support.places import ROOT
 
 from spqc.foundation.version import __version__
 
-ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 CONFIG = tomllib.loads((ROOT / "pyproject.toml").read_text())
 KEYS = re.findall(r"^@\w+\{([\w-]+),$", (ROOT / "docs" / "papers.bib").read_text(), re.MULTILINE)
