@@ -37,7 +37,7 @@ class Advice:
 
     `chances`: for each value that a weighted sum reads, the share of every code 0, 1, ... on the user's data.
     `findings`: for each key of a kernel, what was measured of it, the fastest first.
-    `rates`: for each CPU, strategy and feature, fitted nanoseconds.
+    `rates`: for each machine (by the name that the target gives it), strategy and feature, fitted nanoseconds.
     """
 
     chances: Mapping[str, tuple[float, ...]] = field(default_factory=dict)

@@ -91,7 +91,7 @@ def test_a_reproducer_of_a_program_begins_at_its_graph(
         package.compile(maps_graph(), "llvm", dump=tmp_path)
     path = tmp_path / "run" / "reproducer.tg"
     assert str(path) in caught.value.hint and "npz" in caught.value.hint
-    assert path.read_text().startswith("// pipeline: form-kernels,fuse-time,pack-spikes")
+    assert path.read_text().startswith("// pipeline: form-kernels{tile=16 alignment=64},fuse-time,pack-spikes")
     again = spqc("opt", path)
     assert again.code == 70 and "pass 'pack-spikes' crashed" in again.err  # type: ignore[attr-defined]
     monkeypatch.setattr(PackSpikes, "run", sound)

@@ -146,7 +146,7 @@ def test_neurons_in_lane_order_are_exact(name: str) -> None:
     assert found is not None
     assert found.sums == ("int32" if "sums of 32 bits" in name else "int16")
     assert found.dtype == ("int32" if "sums" in name else "int16")
-    assert found.together == (2 if name.startswith("two channels") else 1)
+    assert found.channels_per_vector == (2 if name.startswith("two channels") else 1)
     threads = 1 + list(CASES).index(name) % 2
     check(graph, f"llvm{{strategy=lookup threads={threads}}}", 3)
 
