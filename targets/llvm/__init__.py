@@ -63,7 +63,7 @@ class Llvm(Target):
     def tuner(
         self, graph: Graph, programs: Mapping[str, Program], advice: Advice, tracker: Tracker | None = None
     ) -> Tuner:
-        from .compile import tuner
+        from .tuning.tuner import tuner
 
         return tuner(graph, programs, self, advice, tracker)
 

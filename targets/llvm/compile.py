@@ -8,13 +8,12 @@ from typing import Any, Protocol
 import tvm
 from tvm.target import codegen
 
-from spqc.foundation.errors import Unavailable, UsageError
+from spqc.foundation.errors import UsageError
 from spqc.foundation.options import nearest
 from spqc.ir import Graph
 from spqc.ir.ops import Spiking
 from spqc.ir.program import Program
 from spqc.plugins.target import Advice, Binary
-from spqc.plugins.tuning import Tracker
 from spqc.targets._plan.arrangements import lay_out
 from spqc.targets._plan.machine import Machine
 
@@ -28,8 +27,6 @@ from .emit import Emitted, emit
 from .library.seal import seal_of, signed
 from .pool import source
 from .strategies import chooser
-from .tuning.remote import Lender
-from .tuning.tuner import NativeTuner
 
 
 class Options(Protocol):
@@ -79,22 +76,6 @@ def build(graph: Graph, programs: Mapping[str, Program], options: Options, advic
         tuned = [c.measured for c in choices["run"].values()]
         report["tuning"] = {"hits": sum(tuned), "misses": len(tuned) - sum(tuned)}
     return Binary({"model.so": library}, settings, report)
-
-
-def tuner(
-    graph: Graph, programs: Mapping[str, Program], options: Options, advice: Advice, tracker: Tracker | None
-) -> NativeTuner:
-    """Return what measures the kernels of whole windows, on this machine or on those of a tracker."""
-    chooser().require(options.strategy)
-    target, features = machine_target(options.cpu)
-    missing = missing_features(features) if tracker is None else []
-    if missing:
-        raise Unavailable(f"this CPU lacks {', '.join(missing)}", hint="tune on the machine that will run it")
-    if tracker is not None and options.threads > 1:
-        raise UsageError("kernels for several threads are not measured over RPC", hint="use {threads=1}")
-    machine = Machine(frozenset(features), options.threads, str(target.attrs["mcpu"]))
-    lender = None if tracker is None else Lender(tracker)
-    return NativeTuner(programs["run"], machine, Constants(graph, LANES), advice, target, lender)
 
 
 def machine_target(cpu: str) -> tuple[tvm.target.Target, set[str]]:

@@ -52,8 +52,6 @@ BACKWARD = {
     ("spqc/ir", "spqc/ir/ops"): "the package offers its operators, which are made of its types",
     ("spqc/nn", "spqc/nn/models"): "a checkpoint builds the model that it names, and models are made of layers",
     ("spqc/train/data", "spqc/train/data/sets"): "the package looks for its data sets, which are made of its parts",
-    ("targets/llvm", "targets/llvm/tuning"): "emitting for another machine measures there; a search emits kernels",
-    ("targets/llvm/kernels/rows", "targets/llvm/kernels/lookup"): "the lanes of a row's tables are those of a look-up",
 }  # fmt: skip
 
 

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 import tvm
 
-from spqc.foundation.errors import InternalError
+from spqc.foundation.errors import InternalError, Unavailable, UsageError
+from spqc.ir import Graph
 from spqc.ir.program import Program
 from spqc.plugins.target import Advice
-from spqc.plugins.tuning import Candidate, Job, Tuner
+from spqc.plugins.tuning import Candidate, Job, Tracker, Tuner
 from spqc.targets._plan.choice import site
 from spqc.targets._plan.constants import Constants
 from spqc.targets._plan.key import key_of
 from spqc.targets._plan.machine import Machine
 from spqc.targets._plan.strategy import Site
+from spqc.targets._tir.width import LANES
 
+from ..compile import Options, machine_target
+from ..cpu import missing_features
 from ..strategies import chooser, strategies
 from .measure import Bench
 from .remote import Lender, measure_remotely, wrapper
@@ -77,3 +81,19 @@ def candidates_of(one: Site) -> list[Candidate]:
         for name in chooser().serving(one)
         for settings in strategies()[name].space(one)
     ]
+
+
+def tuner(
+    graph: Graph, programs: Mapping[str, Program], options: Options, advice: Advice, tracker: Tracker | None
+) -> NativeTuner:
+    """Return what measures the kernels of whole windows, on this machine or on those of a tracker."""
+    chooser().require(options.strategy)
+    target, features = machine_target(options.cpu)
+    missing = missing_features(features) if tracker is None else []
+    if missing:
+        raise Unavailable(f"this CPU lacks {', '.join(missing)}", hint="tune on the machine that will run it")
+    if tracker is not None and options.threads > 1:
+        raise UsageError("kernels for several threads are not measured over RPC", hint="use {threads=1}")
+    machine = Machine(frozenset(features), options.threads, str(target.attrs["mcpu"]))
+    lender = None if tracker is None else Lender(tracker)
+    return NativeTuner(programs["run"], machine, Constants(graph, LANES), advice, target, lender)

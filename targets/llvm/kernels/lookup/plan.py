@@ -8,7 +8,8 @@ from spqc.targets._plan.constants import Constants
 from spqc.targets._plan.digits import Digits
 from spqc.targets._plan.geometry import WeightedSum
 
-from .lanes import Lanes, Permute, choose_lanes
+from ..rows.byte_permutes import Permute
+from .lanes import Lanes, choose_lanes
 
 
 @dataclass(frozen=True)

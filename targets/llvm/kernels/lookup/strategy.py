@@ -12,9 +12,10 @@ from spqc.targets._plan.machine import Machine
 from spqc.targets._plan.strategy import Settings, Site
 from spqc.targets._tir.width import LANES
 
+from ..rows.byte_permutes import permute_of
 from ..rows.plan import comparisons
 from ..rows.planes import PlaneStrategy, planes_of, refused
-from .lanes import Lanes, permute_of
+from .lanes import Lanes
 from .plan import Plan, make_plan
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from spqc.targets._plan.machine import Machine
 from spqc.targets._plan.threshold_tables import Entries
 from spqc.targets._tir.width import LANES
 
-from ..lookup.lanes import permute_of
+from .byte_permutes import permute_of
 
 _VECTOR = 64  # bytes
 _STEPS = 16  # bits of the widest container of spikes

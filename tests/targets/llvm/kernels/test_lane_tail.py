@@ -18,8 +18,8 @@ tvm = pytest.importorskip("tvm")
 
 from spqc.targets._plan.machine import Machine  # noqa: E402  (tvm must be there)
 from spqc.targets._plan.threshold_tables import Entries, threshold_vectors  # noqa: E402
-from spqc.targets.llvm.kernels.lookup.lanes import PERMUTES  # noqa: E402
 from spqc.targets.llvm.kernels.lookup.plan import make_plan  # noqa: E402
+from spqc.targets.llvm.kernels.rows.byte_permutes import PERMUTES  # noqa: E402
 from spqc.targets.llvm.kernels.rows.lane_shape import LaneShape, lane_shape  # noqa: E402
 
 LOOKUP = "llvm{strategy=lookup}"
