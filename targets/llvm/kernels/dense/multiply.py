@@ -32,14 +32,17 @@ def accumulate(product: Product, total: Expr, codes: Expr, weight: Expr) -> Expr
     raise TypeError(f"no products of {product}")
 
 
-@inputs.register
-def _(product: Dot, context: Context, at: Expr) -> Expr:
-    return bind(broadcast(context.memory.view("arena", "int32")[at]))
+@inputs.register(Dot)
+@inputs.register(Pairs)
+def _inputs_side_by_side(product: Dot | Pairs, context: Context, at: Expr) -> Expr:
+    return bind(broadcast(context.memory.view("arena", f"int{8 * product.group}")[at]))
 
 
-@weights.register
-def _(product: Dot, context: Context, at: Expr) -> Expr:
-    return bind(context.memory.view("constant", "int8")[lanes(at * (4 * LANES), 4 * LANES)])
+@weights.register(Dot)
+@weights.register(Pairs)
+def _weights_side_by_side(product: Dot | Pairs, context: Context, at: Expr) -> Expr:
+    count = product.group * LANES
+    return bind(context.memory.view("constant", "int8")[lanes(at * count, count)])
 
 
 @accumulate.register
@@ -58,16 +61,6 @@ def _dot_halves(total: Expr, codes: Expr, weight: Expr) -> Expr:
         for i in range(2)
     ]
     return _joined(sums, LANES)
-
-
-@inputs.register
-def _(product: Pairs, context: Context, at: Expr) -> Expr:
-    return bind(broadcast(context.memory.view("arena", "int16")[at]))
-
-
-@weights.register
-def _(product: Pairs, context: Context, at: Expr) -> Expr:
-    return bind(context.memory.view("constant", "int8")[lanes(at * (2 * LANES), 2 * LANES)])
 
 
 @accumulate.register
