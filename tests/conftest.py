@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from support.library_cache import LibraryCache, kept_libraries
 
+_CACHE = pytest.StashKey[LibraryCache | None]()
 GOLDEN = Path(__file__).parent / "golden"
 
 
@@ -36,7 +37,28 @@ def library_cache(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempP
     kept = getattr(request.config, "cache", None)
     folder = kept.mkdir("libraries") if kept else tmp_path_factory.mktemp("libraries")
     with kept_libraries(folder) as cache:
+        request.config.stash[_CACHE] = cache
         yield cache
+
+
+_FULLY = pytest.StashKey[bool]()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let the first case of each default test, and every slow one, be compiled as users compile; see library_cache."""
+    seen: set[str] = set()
+    for item in items:
+        test = item.nodeid.partition("[")[0]
+        item.stash[_FULLY] = test not in seen or item.get_closest_marker("slow") is not None
+        seen.add(test)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    cache = item.config.stash.get(_CACHE, None)
+    if cache is not None:
+        cache.optimises = item.stash[_FULLY]
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.library_cache import LibraryCache
@@ -52,3 +53,31 @@ def test_what_was_removed_is_compiled_again(cache: LibraryCache, compiled: list[
     for path in cache.folder.iterdir():
         path.unlink()
     assert cache.shared_library({}, target, "") != first and len(compiled) == 2
+
+
+def test_what_is_only_about_meaning_is_not_optimised(tmp_path: Path) -> None:
+    """Everything else of the target stays: a processor has the same instructions."""
+    levels = []
+
+    def compiler(functions: object, target: Any, behind: str) -> bytes:
+        levels.append((target.attrs.get("opt-level"), str(target.attrs["mcpu"]), list(target.attrs.get("mattr", []))))
+        return b"library"
+
+    cache = LibraryCache(tmp_path, compiler)
+    target = machine_target("x86-64-v3")[0]
+    for optimises in (True, False, True):
+        cache.optimises = optimises
+        cache.shared_library({}, target, "")
+    features = list(target.attrs.get("mattr", []))
+    assert levels == [(None, "x86-64-v3", features), (0, "x86-64-v3", features)]
+
+
+@pytest.mark.parametrize("case", range(3))
+def test_the_first_case_of_a_test_is_compiled_as_users_compile(case: int, library_cache: LibraryCache) -> None:
+    assert library_cache.optimises == (case == 0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", range(2))
+def test_every_slow_case_is_compiled_as_users_compile(case: int, library_cache: LibraryCache) -> None:
+    assert library_cache.optimises

@@ -2,6 +2,9 @@
 
 Most of the tests' processor time is LLVM's. What it makes of the same functions is the same, byte for byte (tests
 compare that, without this cache), so a library is kept from test to test, worker to worker and run to run.
+
+Of the cases of one default test, the first is compiled as users compile; the others are about the meaning of what is
+emitted, and LLVM optimises nothing of them, which takes well under half the time. Slow tests are compiled as users do.
 """
 
 from __future__ import annotations
@@ -32,12 +35,13 @@ class LibraryCache:
 
     def __init__(self, folder: Path, compiler: Compiler) -> None:
         self.folder, self.compiler = folder, compiler
-        self.enabled = True
+        self.enabled = self.optimises = True
 
     def shared_library(self, functions: Mapping[str, Any], target: Any, behind: str = "") -> bytes:
         """Return what the compiler makes of the same arguments, now or before."""
         if not self.enabled or "CC" in os.environ:
             return self.compiler(functions, target, behind)
+        target = target if self.optimises else unoptimised(target)
         path = self.folder / f"{_key(functions, target, behind)}.so"
         try:
             content = path.read_bytes()
@@ -63,6 +67,13 @@ class LibraryCache:
                 continue
 
 
+def unoptimised(target: Any) -> Any:
+    """Return a target of TVM for which LLVM optimises nothing."""
+    import tvm
+
+    return tvm.target.Target({**dict(target.attrs), "kind": target.kind.name, "opt-level": 0})
+
+
 def _key(functions: Mapping[str, Any], target: Any, behind: str) -> str:
     """Return a name of everything that a library is made of: functions, target, C code, and those who compile them."""
     import tvm
@@ -80,11 +91,14 @@ def kept_libraries(folder: Path) -> Iterator[LibraryCache | None]:
     if "tvm" not in sys.modules:
         yield None
         return
-    from spqc.targets._tir.build import shared_library
+    from spqc.targets._tir import build
 
-    cache = LibraryCache(folder, shared_library)
+    cache = LibraryCache(folder, build.shared_library)
     cache.prune()
     with pytest.MonkeyPatch.context() as patch:
+        refuse = build.refuse_runtime
+        # Without optimisation LLVM keeps the names of what nothing calls.
+        patch.setattr(build, "refuse_runtime", lambda code: refuse(code) if cache.optimises else None)
         for caller in CALLERS:
             patch.setattr(f"{caller}.shared_library", cache.shared_library)
         yield cache
