@@ -45,21 +45,21 @@ def _paragraphs(cls: type[Op]) -> list[str]:
 
 
 def _is_entries(cls: type[Op], paragraph: str) -> bool:
-    found = _ENTRY.match(paragraph)
-    return found is not None and found[1] in (*LABELS, *attributes_of(cls))
+    match = _ENTRY.match(paragraph)
+    return match is not None and match[1] in (*LABELS, *attributes_of(cls))
 
 
 def _entries(cls: type[Op]) -> dict[str, str]:
     """Return the entries of a class's own docstring: a line that begins no entry belongs to the one before."""
-    found: dict[str, str] = {}
+    entries: dict[str, str] = {}
     label = ""
     for paragraph in _paragraphs(cls):
         for line in paragraph.splitlines() if _is_entries(cls, paragraph) else ():
             match = _ENTRY.match(line)
             if match is not None and match[1] in (*LABELS, *attributes_of(cls)):
                 label, line = match[1], match[2]
-            found[label] = f"{found[label]} {line}" if label in found else line
-    return found
+            entries[label] = f"{entries[label]} {line}" if label in entries else line
+    return entries
 
 
 def _line(text: str) -> str:

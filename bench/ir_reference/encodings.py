@@ -45,29 +45,29 @@ def _readable(text: str) -> bool:
 
 
 def _widths(encoding: str) -> str:
-    found = widths(encoding)
-    if not found:
+    known = widths(encoding)
+    if not known:
         return f"{parse_type(f'{encoding}<1>').bits}, not written"
-    whole = found == list(range(found[0], found[-1] + 1))
-    return f"{found[0]} to {found[-1]}" if whole else ", ".join(map(str, found))
+    whole = known == list(range(known[0], known[-1] + 1))
+    return f"{known[0]} to {known[-1]}" if whole else ", ".join(map(str, known))
 
 
 def _range(encoding: str) -> str:
-    found = widths(encoding)
-    if not found:
+    known = widths(encoding)
+    if not known:
         low, high = parse_type(f"{encoding}<1>").range
         return f"{low} to {high}"
     if encoding == "float":
-        return ", ".join(f"`float{bits}` to {np.finfo(f'float{bits}').max:.3g}" for bits in found)
+        return ", ".join(f"`float{bits}` to {np.finfo(f'float{bits}').max:.3g}" for bits in known)
     if encoding in ("pot", "apot"):
         return "the signed magnitudes below"
-    return f"{_power(encoding, found)}; `{encoding}8`: {_ends(encoding)}"
+    return f"{_power(encoding, known)}; `{encoding}8`: {_ends(encoding)}"
 
 
-def _power(encoding: str, found: list[int]) -> str:
+def _power(encoding: str, known: list[int]) -> str:
     """Return the range as a formula, which is compared with that of every width."""
     signed = Type(encoding, 8, (1,)).range[0] < 0  # type: ignore[arg-type]
-    for bits in found:
+    for bits in known:
         wanted = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if signed else (0, 2**bits - 1)
         if Type(encoding, bits, (1,)).range != wanted:  # type: ignore[arg-type]
             raise ValueError(f"'{encoding}{bits}' has another range than the page says")
@@ -80,7 +80,7 @@ def _ends(encoding: str) -> str:
 
 
 def _magnitudes(encoding: str, bits: int) -> str:
-    found = [int(m) for m in magnitudes(encoding, bits)]
-    if len(found) <= 16:
-        return ", ".join(map(str, found))
-    return f"{', '.join(map(str, found[:10]))}, ..., {found[-2]}, {found[-1]} ({len(found)} of them)"
+    values = [int(m) for m in magnitudes(encoding, bits)]
+    if len(values) <= 16:
+        return ", ".join(map(str, values))
+    return f"{', '.join(map(str, values[:10]))}, ..., {values[-2]}, {values[-1]} ({len(values)} of them)"

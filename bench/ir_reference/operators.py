@@ -34,13 +34,13 @@ def operators() -> list[str]:
 
 def entry(cls: type[Op]) -> list[str]:
     """Return the lines of one operator: what it computes, its operands, result and attributes, and a graph with it."""
-    found = documentation(cls)
-    lines = [f"#### {cls.name}", "", *prose(_escaped(found.summary))]
-    for paragraph in found.details:
+    text = documentation(cls)
+    lines = [f"#### {cls.name}", "", *prose(_escaped(text.summary))]
+    for paragraph in text.details:
         lines += prose(_escaped(paragraph))
-    lines += [line for label in LABELS for line in item(f"*{label}:* {_escaped(found.entries[label])}")]
+    lines += [line for label in LABELS for line in item(f"*{label}:* {_escaped(text.entries[label])}")]
     lines += [""]
-    attributes = _attributes(cls, found.entries)
+    attributes = _attributes(cls, text.entries)
     if attributes:
         lines += table(("attribute", "values", "default", "meaning"), attributes)
     return [*lines, "```text", *str(example(cls.name)).splitlines(), "```", ""]

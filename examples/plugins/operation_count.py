@@ -76,10 +76,10 @@ class InterpretedStream(Stream):
 
     def step(self, frame: Array) -> Array:
         (value,) = self.graph.inputs
-        found = {**self.constants, **self.kept, value.name: frame.astype(value.type.dtype)}
-        run_ops(self.graph.ops, found)
-        self.kept = {s.name: found[n.name] for s, n in zip(self.graph.states, self.graph.nexts, strict=True)}
-        return found[self.graph.outputs[0].name]
+        values = {**self.constants, **self.kept, value.name: frame.astype(value.type.dtype)}
+        run_ops(self.graph.ops, values)
+        self.kept = {s.name: values[n.name] for s, n in zip(self.graph.states, self.graph.nexts, strict=True)}
+        return values[self.graph.outputs[0].name]
 
     def states(self) -> Mapping[str, Array]:
         return self.kept

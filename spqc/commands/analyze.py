@@ -182,8 +182,8 @@ def _inputs(subject: Subject, question: Question) -> tuple[npt.ArrayLike, str]:
     samples = question.samples or _affordable(subject.graph)
     if samples < 1:
         raise UsageError(f"samples must be 1 or more, not {samples}")
-    found = inputs_for(subject.graph, samples, question.seed)
-    return found.x, found.description
+    examples = inputs_for(subject.graph, samples, question.seed)
+    return examples.x, examples.description
 
 
 def _affordable(graph: Graph) -> int:
@@ -231,16 +231,16 @@ def accumulator_widths(graph: Graph) -> dict[str, int]:
 
 def _notes(subject: Subject, activity: Mapping[str, LayerActivity], refusal: str) -> list[str]:
     """Return what a reader must know about the figures."""
-    found = []
+    notes = []
     if subject.fresh and not activity:
-        found.append("a fresh network is not run unless --samples, --input or --data asks for it: no activity")
+        notes.append("a fresh network is not run unless --samples, --input or --data asks for it: no activity")
     elif subject.fresh:
-        found.append("the weights are fresh: rates and states say nothing about a trained network")
+        notes.append("the weights are fresh: rates and states say nothing about a trained network")
     if refusal:
-        found.append(f"there is no program for a CPU: {' '.join(refusal.split())}")
+        notes.append(f"there is no program for a CPU: {' '.join(refusal.split())}")
     if subject.artifact is not None:
-        found.append("an artifact holds no potentials: Eq 5 and 6 need the model it was compiled from")
-    return found
+        notes.append("an artifact holds no potentials: Eq 5 and 6 need the model it was compiled from")
+    return notes
 
 
 def _check_share(name: str, value: float) -> None:

@@ -84,10 +84,10 @@ def data_samples(text: str, root: str | Path | None, samples: int, seed: int) ->
     chosen: Any = build(known.options, name, values)
     options = {key.replace("-", "_"): getattr(chosen, key.replace("-", "_")) for key in values}
     split = "test" if "test" in known.splits else known.splits[-1]
-    found = data.load(name, root, split, **options)
-    picked = np.sort(np.random.default_rng(require_seed(seed)).permutation(len(found))[:samples])
-    codes, labels = found.arrays(picked)
-    repaired = found.repairs
+    split_samples = data.load(name, root, split, **options)
+    picked = np.sort(np.random.default_rng(require_seed(seed)).permutation(len(split_samples))[:samples])
+    codes, labels = split_samples.arrays(picked)
+    repaired = split_samples.repairs
     return Examples(
         codes, f"samples of '{text}', split '{split}' (seed {seed})" + (f"; {repaired}" if repaired else ""), labels
     )
@@ -102,8 +102,8 @@ def _known_inputs(graph: Graph, samples: int | None) -> Examples | None:
     if graph.name not in DATA_SETS:
         return None
     try:
-        found = data_set(graph.name, samples)
-        input_format(graph).to_codes(found.x[:1], graph.inputs[0].type.shape, graph.steps)
-        return found
+        examples = data_set(graph.name, samples)
+        input_format(graph).to_codes(examples.x[:1], graph.inputs[0].type.shape, graph.steps)
+        return examples
     except SpqcError:
         return None  # not installed, or a network of the same name that reads something else

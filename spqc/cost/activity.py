@@ -63,8 +63,8 @@ def activity_of(
 
     for first in range(0, len(codes), _CHUNK):
         _run(graph, codes[first : first + _CHUNK], tallies.values(), observe, watched)
-    found = {name: tally.activity(name) for name, tally in tallies.items()}
-    return {name: one for name, one in found.items() if one != LayerActivity(name)}
+    activities = {name: tally.activity(name) for name, tally in tallies.items()}
+    return {name: one for name, one in activities.items() if one != LayerActivity(name)}
 
 
 def _run(graph: Graph, codes: Array, tallies: Iterable[_Tally], observe: object, watched: Mapping[str, object]) -> None:
@@ -115,16 +115,16 @@ class _Tally:
     @property
     def values(self) -> set[str]:
         """Return the names of the values to look at."""
-        found: set[str] = set()
+        names: set[str] = set()
         if self.sum is not None:
-            found.add(self.sum.inputs[0].name)
+            names.add(self.sum.inputs[0].name)
         if self.neuron is not None:
-            found |= {v.name for v in self.neuron.outputs[:2]} | {self.neuron.inputs[0].name}
+            names |= {v.name for v in self.neuron.outputs[:2]} | {self.neuron.inputs[0].name}
         if self.mask is not None:
-            found.add(self.mask.inputs[0].name)
+            names.add(self.mask.inputs[0].name)
         if self.gate is not None:
-            found.add(self.gate.out.name)
-        return found
+            names.add(self.gate.out.name)
+        return names
 
     def see(self, step: int, name: str, array: Array) -> None:
         """Count one value of one step."""

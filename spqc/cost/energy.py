@@ -60,13 +60,13 @@ def syops(account: Account, operations: Sequence[LayerOperations], rate: float |
     The layers that read multi-bit inputs multiply: once a window where the input is constant, else at every step.
     """
     mac, ac, first, others = constant("fp32_mac_45"), constant("fp32_ac_45"), 0.0, 0.0
-    for layer, found in zip(account.layers, operations, strict=True):
+    for layer, counts in zip(account.layers, operations, strict=True):
         if layer.reads_input and account.input_bits > 1:
             first += layer.macs * (1 if layer.constant else account.steps)
-        elif found.synaptic is None and rate is None:
+        elif counts.synaptic is None and rate is None:
             return []
         else:
-            others += found.dense * rate if found.synaptic is None and rate is not None else found.synaptic or 0.0
+            others += counts.dense * rate if counts.synaptic is None and rate is not None else counts.synaptic or 0.0
     measured = all(o.synaptic is not None for o in operations)
     energy = priced({"mac": first, "ac": others}, {"mac": mac.pj, "ac": ac.pj}) / _PJ_PER_MJ
     kind = _RATES if measured else _ASSUMED
@@ -78,10 +78,10 @@ def bit_level(
 ) -> list[Energy]:
     """Return synaptic operations at the accumulators' `widths` (32 bits where unknown), and the traffic of states."""
     energy, count, ways = 0.0, 0.0, set()
-    for layer, found in zip(account.layers, operations, strict=True):
-        if found.synaptic is None and rate is None:
+    for layer, counts in zip(account.layers, operations, strict=True):
+        if counts.synaptic is None and rate is None:
             return []
-        done = found.synaptic if found.synaptic is not None else found.dense * (rate or 0.0)
+        done = counts.synaptic if counts.synaptic is not None else counts.dense * (rate or 0.0)
         multiplies = layer.reads_input and account.input_bits > 1
         done = done / account.steps if multiplies and layer.constant else done
         parts = _parts(layer, account, widths, multiplies)

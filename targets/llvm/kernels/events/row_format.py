@@ -36,7 +36,8 @@ def row_format(weight: Array, top: int, most: int = 4) -> RowFormat | None:
     if low < -128 or high > 127:
         return None
     bias = max(0, -low)
-    fits = [g for g in (4, 2, 1) if g <= most and g * (bias + high) <= 255 and g * max(high, bias) <= 127]
+    sizes = (size for size in (4, 2, 1) if size <= most)
+    fits = [size for size in sizes if size * (bias + high) <= 255 and size * max(high, bias) <= 127]
     group = fits[0] if fits else 1
     if all(_one_sided(part, top, over_all=True) <= _LIMIT for part in parts):
         return RowFormat(len(parts), bias, group, "end")
