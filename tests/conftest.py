@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.library_cache import LibraryCache, kept_libraries
+from support.compiled_code_cache import LibraryCache, kept_libraries
 
 _CACHE = pytest.StashKey[LibraryCache | None]()
 GOLDEN = Path(__file__).parent / "golden"
@@ -32,7 +32,7 @@ def data_folder(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 
 @pytest.fixture(autouse=True, scope="session")
-def library_cache(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+def compiled_code(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """Do not let LLVM compile again what is the same as in another test, worker or run; see `compiles`."""
     kept = getattr(request.config, "cache", None)
     folder = kept.mkdir("libraries") if kept else tmp_path_factory.mktemp("libraries")
@@ -46,7 +46,7 @@ _FULLY = pytest.StashKey[bool]()
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let the first case of each default test, and every slow one, be compiled as users compile; see library_cache."""
+    """Let the first case of each default test, and every slow one, be compiled as users compile."""
     seen: set[str] = set()
     for item in items:
         test = item.nodeid.partition("[")[0]
@@ -62,10 +62,10 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 @pytest.fixture
-def compiles(library_cache: LibraryCache | None, monkeypatch: pytest.MonkeyPatch) -> None:
+def compiles(compiled_code: LibraryCache | None, monkeypatch: pytest.MonkeyPatch) -> None:
     """For tests of compiling itself: no library comes from another test."""
-    if library_cache is not None:
-        monkeypatch.setattr(library_cache, "enabled", False)
+    if compiled_code is not None:
+        monkeypatch.setattr(compiled_code, "enabled", False)
 
 
 @dataclass(frozen=True)

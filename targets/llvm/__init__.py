@@ -17,7 +17,7 @@ from spqc.targets._tir.width import ALIGNMENT, LANES
 
 from .cpu import architecture, missing_features
 from .execution.executor import NativeExecutor
-from .library.checks import MOST_THREADS, checked
+from .loader.checks import MOST_THREADS, checked
 
 _GRAPH = (
     "fold-neurons,remove-dead,absorb-direction,lower-power-of-two,hoist-constant,"
@@ -79,7 +79,7 @@ class Llvm(Target):
 
     @classmethod
     def require_ready(cls) -> None:
-        from .library.ready import require_loadable
+        from .loader.ready import require_loadable
 
         require_loadable()
 

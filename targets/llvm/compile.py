@@ -24,7 +24,7 @@ from .._tir.build import shared_library
 from .._tir.width import LANES
 from .cpu import architecture, checked_features, missing_features
 from .emit import Emitted, emit
-from .library.seal import seal_of, signed
+from .loader.seal import seal_of, signed
 from .pool import source
 from .strategies import chooser
 

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from support.artifact_files import Files, drop, in_manifest, parts, put, rewritten
 from support.places import ROOT
-from support.refusals import X, check, refused
+from support.refusals import X, assert_error, assert_refused
 
 from spqc.commands.doctor import tiny_graph
 from spqc.foundation.zips import BadZip, Zip
@@ -45,7 +45,7 @@ def repacked(path: Path, method: int) -> None:
 @pytest.mark.parametrize("method", [zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
 def test_other_packings_are_refused(spqc: Run, net: Path, method: int) -> None:
     repacked(net, method)
-    refused(spqc, net, "packed in another way")
+    assert_refused(spqc, net, "packed in another way")
 
 
 def test_encrypted_parts_are_refused(spqc: Run, net: Path) -> None:
@@ -56,7 +56,7 @@ def test_encrypted_parts_are_refused(spqc: Run, net: Path) -> None:
             content[start + place] |= 1
             start += 4
     net.write_bytes(bytes(content))
-    refused(spqc, net, "encrypted")
+    assert_refused(spqc, net, "encrypted")
 
 
 def test_a_part_that_unpacks_to_more_than_it_declares() -> None:
@@ -101,7 +101,7 @@ def test_bombs_are_refused_unread(spqc: Run, net: Path, monkeypatch: pytest.Monk
         return read(self, n)
 
     monkeypatch.setattr(zipfile.ZipExtFile, "read", counted)
-    refused(spqc, net, BOMBS[name])
+    assert_refused(spqc, net, BOMBS[name])
 
 
 # Descriptions
@@ -128,7 +128,7 @@ def test_manifests(spqc: Run, net: Path, name: str) -> None:
     with zipfile.ZipFile(net, "w") as archive:
         for part, content in files.items():
             archive.writestr(part, content)
-    refused(spqc, net)
+    assert_refused(spqc, net)
 
 
 KERNEL = {
@@ -154,7 +154,7 @@ def test_reports(spqc: Run, net: Path, name: str) -> None:
     def change(files: Files, _: dict[str, Any]) -> None:
         files["report.json"] = json.dumps(REPORTS[name]).encode()
 
-    refused(spqc, rewritten(net, net, change))
+    assert_refused(spqc, rewritten(net, net, change))
 
 
 def test_a_report_as_it_should_be(spqc: Run, net: Path) -> None:
@@ -172,14 +172,14 @@ def test_descriptions_that_are_no_json(spqc: Run, net: Path, name: str, content:
     with zipfile.ZipFile(net, "w") as archive:
         for part, held in files.items():
             archive.writestr(part, held)
-    refused(spqc, net)
+    assert_refused(spqc, net)
 
 
 def test_an_llvm_artifact_without_its_library(spqc: Run, tiny: Path) -> None:
     spqc("compile", tiny, "-o", "net.spqc")
     np.save("x.npy", X)
     path = rewritten(Path("net.spqc"), Path("net.spqc"), lambda files, _: drop("binary/model.so")(files) and None)
-    check(spqc("run", path, "--input", "x.npy"), 2, "net.spqc")
+    assert_error(spqc("run", path, "--input", "x.npy"), 2, "net.spqc")
 
 
 # Memory and time

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from support.artifact_files import Files, rewritten
-from support.refusals import X, check, refused
+from support.refusals import X, assert_error, assert_refused
 
 from spqc.commands.doctor import tiny_graph
 from spqc.foundation.arrays import read_array
@@ -73,12 +73,14 @@ def test_graphs(spqc: Run, net: Path, name: str) -> None:
     assert before in text
     Path("bad.tg").write_text(text.replace(before, after, 1))
     Path("bad.npz").write_bytes(Path("tiny.npz").read_bytes())
-    check(spqc("compile", "bad.tg", "--target", "reference", "-o", "bad.spqc"), 2, "bad.tg" if ":" in after else "")
+    assert_error(
+        spqc("compile", "bad.tg", "--target", "reference", "-o", "bad.spqc"), 2, "bad.tg" if ":" in after else ""
+    )
 
     def change(files: Files, _: dict[str, Any]) -> None:
         files["graph.tg"] = files["graph.tg"].decode().replace(before, after, 1).encode()
 
-    refused(spqc, rewritten(net, Path("edited.spqc"), change))
+    assert_refused(spqc, rewritten(net, Path("edited.spqc"), change))
 
 
 OPERATORS = {
@@ -153,10 +155,10 @@ ARRAYS: dict[str, bytes] = {
 @pytest.mark.parametrize("name", ARRAYS)
 def test_arrays(spqc: Run, net: Path, name: str) -> None:
     Path("bad.npy").write_bytes(ARRAYS[name])
-    check(spqc("run", net, "--input", "bad.npy"), 2, "bad.npy")
+    assert_error(spqc("run", net, "--input", "bad.npy"), 2, "bad.npy")
     with zipfile.ZipFile("tiny.npz", "w") as archive:
         archive.writestr("@w.npy", ARRAYS[name])
-    check(spqc("compile", "tiny.tg", "--target", "reference"), 2, "tiny.npz", "@w")
+    assert_error(spqc("compile", "tiny.tg", "--target", "reference"), 2, "tiny.npz", "@w")
 
 
 @pytest.mark.parametrize("order", ["C", "F"])
@@ -191,4 +193,4 @@ def test_constants_that_do_not_fit(spqc: Run, net: Path, name: str) -> None:
     CONSTANTS[name](arrays)
     np.savez("tiny.npz", **arrays)
     word = "@a" if name in ("complex", "integers") else "@w"
-    check(spqc("compile", "tiny.tg", "--target", "reference"), 2, word)
+    assert_error(spqc("compile", "tiny.tg", "--target", "reference"), 2, word)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.refusals import check
+from support.refusals import assert_error
 
 from spqc.frontends.graph_text import read_arrays
 from spqc.plugins import registry
@@ -64,28 +64,28 @@ def test_bad_model(name: str, spqc: Run, tmp_path: Path, monkeypatch: pytest.Mon
     if bad.content is not None:
         path.write_bytes(bad.content)
     for command in ("compile", "verify", "inspect"):
-        check(spqc(command, path), 2, *bad.words)
+        assert_error(spqc(command, path), 2, *bad.words)
 
 
 def test_a_folder_is_no_model(spqc: Run, tmp_path: Path) -> None:
-    check(spqc("compile", tmp_path), 2, "a folder, not a model")
+    assert_error(spqc("compile", tmp_path), 2, "a folder, not a model")
 
 
 def test_constants_without_arrays(tiny: Path, spqc: Run) -> None:
     Path("tiny.npz").unlink()
-    check(spqc("compile", tiny), 2, "arrays of the constants are missing", "tiny.npz")
+    assert_error(spqc("compile", tiny), 2, "arrays of the constants are missing", "tiny.npz")
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut off", pickle.dumps([1]), CODE])
 def test_arrays_that_are_none(tiny: Path, spqc: Run, content: bytes) -> None:
     Path("tiny.npz").write_bytes(content)
-    check(spqc("compile", tiny), 2, "cannot be read", "tiny.npz")
+    assert_error(spqc("compile", tiny), 2, "cannot be read", "tiny.npz")
     assert not Path("owned").exists()
 
 
 def test_arrays_with_code_are_not_run(tiny: Path, spqc: Run) -> None:
     np.savez("tiny.npz", **{"@w": np.array([Evil()], dtype=object)})
-    check(spqc("compile", tiny), 2, "cannot be read")
+    assert_error(spqc("compile", tiny), 2, "cannot be read")
     assert not Path("owned").exists()
 
 
@@ -101,7 +101,7 @@ def test_weights_that_are_no_numbers(tiny: Path, spqc: Run, value: float) -> Non
     arrays = read_arrays(Path("tiny.npz"))
     arrays["@a"] = np.array([0.25, value, 0.25], np.float32)
     np.savez("tiny.npz", **arrays)
-    check(spqc("compile", tiny), 2, "'@a' holds NaN or infinity", "features.0 (SpikingLinear)")
+    assert_error(spqc("compile", tiny), 2, "'@a' holds NaN or infinity", "features.0 (SpikingLinear)")
 
 
 @needs_checkpoints
@@ -119,7 +119,7 @@ def test_a_file_that_is_no_checkpoint(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("bad.pt").write_bytes(content)
-    check(spqc("compile", "bad.pt"), 2, *words)
+    assert_error(spqc("compile", "bad.pt"), 2, *words)
     assert not Path("owned").exists()
 
 
@@ -133,17 +133,17 @@ def test_bad_checkpoints(spqc: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     good = torch.load("good.pt", weights_only=True)
 
     Path("cut.pt").write_bytes(Path("good.pt").read_bytes()[:-500])
-    check(spqc("compile", "cut.pt"), 2, "cut.pt")
+    assert_error(spqc("compile", "cut.pt"), 2, "cut.pt")
     torch.save({**good, "version": 99}, "newer.pt")
-    check(spqc("compile", "newer.pt"), 2, "version 99", "install a newer spqc")
+    assert_error(spqc("compile", "newer.pt"), 2, "version 99", "install a newer spqc")
     torch.save({**good, "model": Evil()}, "evil.pt")
-    check(spqc("compile", "evil.pt"), 2, "never loads")
+    assert_error(spqc("compile", "evil.pt"), 2, "never loads")
     assert not Path("owned").exists()
 
     name = next(iter(good["state_dict"]))
     good["state_dict"][name] = torch.full_like(good["state_dict"][name], float("nan"))
     torch.save(good, "nan.pt")
-    check(spqc("compile", "nan.pt"), 2, name)
+    assert_error(spqc("compile", "nan.pt"), 2, name)
 
 
 # Inputs
@@ -167,21 +167,21 @@ BAD_INPUTS: dict[str, tuple[object, tuple[str, ...]]] = {
 def test_bad_input(name: str, spqc: Run, net: Path) -> None:
     array, words = BAD_INPUTS[name]
     np.save("x.npy", array)
-    check(spqc("run", net, "--input", "x.npy"), 2, *words)
-    check(spqc("verify", "tiny.tg", net, "--input", "x.npy"), 2, *words)
+    assert_error(spqc("run", net, "--input", "x.npy"), 2, *words)
+    assert_error(spqc("verify", "tiny.tg", net, "--input", "x.npy"), 2, *words)
 
 
 @pytest.mark.parametrize("content", [None, b"", b"hello", b"\x93NUMPY\x01\x00", pickle.dumps([1]), CODE])
 def test_a_file_that_is_no_array(spqc: Run, net: Path, content: bytes | None) -> None:
     if content is not None:
         Path("x.npy").write_bytes(content)
-    check(spqc("run", net, "--input", "x.npy"), 2, "x.npy")
+    assert_error(spqc("run", net, "--input", "x.npy"), 2, "x.npy")
     assert not Path("owned").exists()
 
 
 def test_an_array_of_objects_is_not_unpickled(spqc: Run, net: Path) -> None:
     np.save("x.npy", np.array([Evil()], dtype=object))
-    check(spqc("run", net, "--input", "x.npy"), 2, "x.npy")
+    assert_error(spqc("run", net, "--input", "x.npy"), 2, "x.npy")
     assert not Path("owned").exists()
 
 
@@ -189,7 +189,7 @@ def test_an_array_that_declares_too_much(spqc: Run, net: Path) -> None:
     np.save("x.npy", np.zeros((1, 2, 4), np.uint8))
     content = Path("x.npy").read_bytes()
     Path("x.npy").write_bytes(content.replace(b"(1, 2, 4)", b"(9, 9, 9)"))
-    check(spqc("run", net, "--input", "x.npy"), 2, "x.npy")
+    assert_error(spqc("run", net, "--input", "x.npy"), 2, "x.npy")
 
 
 def test_a_stream_of_another_batch(net: Path) -> None:
@@ -213,26 +213,26 @@ def test_every_unsupported_operator_is_named_at_once(spqc: Run, tiny: Path, monk
     refusals = ["features.0 (SpikingLinear): %1 = affine %0, @a, @b", "classifier (Classifier): %4 = linear %2, @v"]
     monkeypatch.setattr(Reference, "check", lambda self, graph: refusals)
     outcome = spqc("compile", tiny, "--target", "reference")
-    check(outcome, 2, "2 operators are not supported by target 'reference'", *refusals, "tiny.tg", "hint: ")
+    assert_error(outcome, 2, "2 operators are not supported by target 'reference'", *refusals, "tiny.tg", "hint: ")
 
 
 def test_an_artifact_of_another_model(spqc: Run, net: Path) -> None:
     text = Path("tiny.tg").read_text().replace("steps=2", "steps=3")
     Path("other.tg").write_text(text)
     Path("other.npz").write_bytes(Path("tiny.npz").read_bytes())
-    check(spqc("verify", "other.tg", net), 2, "compiled from another network", "net.spqc")
+    assert_error(spqc("verify", "other.tg", net), 2, "compiled from another network", "net.spqc")
 
 
 def test_a_damaged_artifact(spqc: Run, net: Path) -> None:
     net.write_bytes(net.read_bytes()[:100])
     np.save("x.npy", np.zeros((1, 4), np.uint8))
     for command in (["run", net, "--input", "x.npy"], ["inspect", net], ["verify", "tiny.tg", net], ["bench", net]):
-        check(spqc(*command), 2, "truncated or damaged", "net.spqc")
+        assert_error(spqc(*command), 2, "truncated or damaged", "net.spqc")
 
 
 def test_an_artifact_that_is_a_model(spqc: Run, tiny: Path) -> None:
     np.save("x.npy", np.zeros((1, 4), np.uint8))
-    check(spqc("run", tiny, "--input", "x.npy"), 2, "not a spqc artifact", "tiny.tg")
+    assert_error(spqc("run", tiny, "--input", "x.npy"), 2, "not a spqc artifact", "tiny.tg")
 
 
 # Outputs
@@ -240,11 +240,13 @@ def test_an_artifact_that_is_a_model(spqc: Run, tiny: Path) -> None:
 
 def test_outputs_that_cannot_be_written(spqc: Run, net: Path) -> None:
     np.save("x.npy", np.zeros((1, 4), np.uint8))
-    check(spqc("compile", "tiny.tg", "--target", "reference", "-o", "no/net.spqc"), 2, "cannot write 'no/net.spqc'")
-    check(spqc("run", net, "--input", "x.npy", "--output", "no/y.npy"), 2, "cannot write 'no/y.npy'")
-    check(spqc("compile", "tiny.tg", "--target", "reference", "-o", "."), 2, "cannot write '.'")
+    assert_error(
+        spqc("compile", "tiny.tg", "--target", "reference", "-o", "no/net.spqc"), 2, "cannot write 'no/net.spqc'"
+    )
+    assert_error(spqc("run", net, "--input", "x.npy", "--output", "no/y.npy"), 2, "cannot write 'no/y.npy'")
+    assert_error(spqc("compile", "tiny.tg", "--target", "reference", "-o", "."), 2, "cannot write '.'")
     Path("file").write_text("")
-    check(spqc("opt", "tiny.tg", "--dump", "file/dump"), 2, "cannot write dumps")
+    assert_error(spqc("opt", "tiny.tg", "--dump", "file/dump"), 2, "cannot write dumps")
 
 
 def test_a_full_disk_keeps_what_was_there(spqc: Run, net: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -254,7 +256,9 @@ def test_a_full_disk_keeps_what_was_there(spqc: Run, net: Path, monkeypatch: pyt
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.fsync", full)
-    check(spqc("compile", "tiny.tg", "--target", "reference{optimise=true}", "-o", net), 2, "No space left on device")
+    assert_error(
+        spqc("compile", "tiny.tg", "--target", "reference{optimise=true}", "-o", net), 2, "No space left on device"
+    )
     assert net.read_bytes() == before
     assert zipfile.is_zipfile(net)
 
@@ -262,4 +266,4 @@ def test_a_full_disk_keeps_what_was_there(spqc: Run, net: Path, monkeypatch: pyt
 @pytest.mark.skipif(os.geteuid() == 0, reason="ROOT MAY WRITE ANYWHERE: read-only folders are not tested")
 def test_a_read_only_folder(spqc: Run, net: Path) -> None:
     Path("locked").mkdir(mode=0o500)
-    check(spqc("compile", "tiny.tg", "--target", "reference", "-o", "locked/n.spqc"), 2, "Permission denied")
+    assert_error(spqc("compile", "tiny.tg", "--target", "reference", "-o", "locked/n.spqc"), 2, "Permission denied")

@@ -14,11 +14,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from support.places import ROOT
-from support.refusals import check
+from support.refusals import assert_error
 
 import spqc as package
 from spqc.commands.doctor import tiny_graph
-from spqc.targets.llvm.library import loading
+from spqc.targets.llvm.loader import loading
 
 Run = Callable[..., object]
 X = np.zeros((1, 2, 4), np.uint8)
@@ -56,7 +56,7 @@ def test_running_without_memory_files_and_without_a_folder(
 ) -> None:
     monkeypatch.delattr(os, "memfd_create")
     monkeypatch.setattr(tempfile, "mkdtemp", refuse)
-    check(spqc("run", net, "--input", "x.npy"), 2, "No space left", "TMPDIR is", str(folder))
+    assert_error(spqc("run", net, "--input", "x.npy"), 2, "No space left", "TMPDIR is", str(folder))
 
 
 def test_running_without_memory_files(net: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,7 +70,7 @@ def test_a_full_disk_while_a_library_is_loaded(
 ) -> None:
     monkeypatch.delattr(os, "memfd_create")
     monkeypatch.setattr(Path, "write_bytes", refuse)
-    check(spqc("run", net, "--input", "x.npy"), 2, "No space left", "TMPDIR is")
+    assert_error(spqc("run", net, "--input", "x.npy"), 2, "No space left", "TMPDIR is")
     assert not list(folder.iterdir())
 
 
@@ -83,19 +83,19 @@ def test_a_folder_that_runs_no_code(net: Path, spqc: Run, folder: Path, monkeypa
 
     monkeypatch.setattr(ctypes, "CDLL", forbidden)
     monkeypatch.setattr(os, "statvfs", lambda _: NoExec)
-    check(spqc("run", net, "--input", "x.npy"), 2, "noexec", "TMPDIR is", "set TMPDIR to a folder")
+    assert_error(spqc("run", net, "--input", "x.npy"), 2, "noexec", "TMPDIR is", "set TMPDIR to a folder")
     assert not list(folder.iterdir())
 
 
 def test_no_folder_to_compile_in(spqc: Run, tiny: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "mkdtemp", refuse)
-    check(spqc("compile", tiny, "-o", "net.spqc"), 2, "No space left", "TMPDIR is", str(folder))
+    assert_error(spqc("compile", tiny, "-o", "net.spqc"), 2, "No space left", "TMPDIR is", str(folder))
     assert not Path("net.spqc").exists()
 
 
 def test_a_full_folder_to_compile_in(spqc: Run, tiny: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Path, "write_bytes", refuse)
-    check(spqc("compile", tiny, "-o", "net.spqc"), 2, "No space left", "TMPDIR is", str(folder))
+    assert_error(spqc("compile", tiny, "-o", "net.spqc"), 2, "No space left", "TMPDIR is", str(folder))
     assert not list(folder.iterdir()) and not Path("net.spqc").exists()
 
 
@@ -108,7 +108,7 @@ def test_a_disk_that_refuses_the_linker(spqc: Run, tiny: Path, folder: Path, sai
     compiler.chmod(0o755)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CC", str(compiler.absolute()))
-        check(spqc("compile", tiny, "-o", "net.spqc"), 2, "TMPDIR is", "temporary files cannot be written")
+        assert_error(spqc("compile", tiny, "-o", "net.spqc"), 2, "TMPDIR is", "temporary files cannot be written")
     assert not list(folder.iterdir())
 
 

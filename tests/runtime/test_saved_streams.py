@@ -110,7 +110,7 @@ def signed(body: bytes) -> bytes:
     return body + hashlib.sha256(body).digest()
 
 
-def refused(stream: StreamSession, content: Any, message: str) -> None:
+def assert_refused(stream: StreamSession, content: Any, message: str) -> None:
     before = stream.state()
     with pytest.raises(InputError, match=message) as raised:
         stream.load_state(content)
@@ -122,33 +122,35 @@ def test_bytes_that_are_no_state_are_refused(artifact: Artifact) -> None:
     stream = begun(artifact)
     good = stream.state()
     body = good[:-32]
-    refused(stream, None, "is bytes, not NoneType")
-    refused(stream, "text", "is bytes, not str")
+    assert_refused(stream, None, "is bytes, not NoneType")
+    assert_refused(stream, "text", "is bytes, not str")
     for other in (b"", pickle.dumps({"a": 1}), good[1:], b"PK\x03\x04" + good):
-        refused(stream, other, "no saved state")
+        assert_refused(stream, other, "no saved state")
     for cut in (len(MAGIC), 20, 60, len(good) - 1):
-        refused(stream, good[:cut], "cut off|hash")
-    refused(stream, good + b"\0", "hash")
-    refused(stream, signed(body + b"\0"), "bytes of states")
-    refused(stream, signed(body[:-1]), "bytes of states")
-    refused(stream, signed(MAGIC + struct.pack("<I", 2) + body[12:]), "version 2; this spqc reads 1")
+        assert_refused(stream, good[:cut], "cut off|hash")
+    assert_refused(stream, good + b"\0", "hash")
+    assert_refused(stream, signed(body + b"\0"), "bytes of states")
+    assert_refused(stream, signed(body[:-1]), "bytes of states")
+    assert_refused(stream, signed(MAGIC + struct.pack("<I", 2) + body[12:]), "version 2; this spqc reads 1")
     for samples in (0, N_BATCH + 1, 2**32 - 1):
-        refused(stream, signed(body[:12] + struct.pack("<I", samples) + body[16:]), "bytes of states")
-    refused(stream, signed(body[:12] + bytes(4) + body[16:56]), "counts steps, but no samples")
-    refused(stream, signed(body[:24] + bytes(32) + body[56:]), "of another network")
+        assert_refused(stream, signed(body[:12] + struct.pack("<I", samples) + body[16:]), "bytes of states")
+    assert_refused(stream, signed(body[:12] + bytes(4) + body[16:56]), "counts steps, but no samples")
+    assert_refused(stream, signed(body[:24] + bytes(32) + body[56:]), "of another network")
 
 
 def test_the_state_of_another_network_is_refused() -> None:
     other = spqc.compile(one_layer(2, 5, 5), "reference").stream()
     other.step(codes_of(one_layer(2, 5, 5), N_BATCH, 0)[:, 0])
-    refused(begun(Artifact(contents("reference"))), other.state(), "of another network")
+    assert_refused(begun(Artifact(contents("reference"))), other.state(), "of another network")
 
 
 def test_every_changed_byte_is_noticed(artifact: Artifact) -> None:
     stream = begun(artifact)
     good = stream.state()
     for place in range(0, len(good), 7):
-        refused(stream, good[:place] + bytes([good[place] ^ 0x40]) + good[place + 1 :], "damaged|version|no saved")
+        assert_refused(
+            stream, good[:place] + bytes([good[place] ^ 0x40]) + good[place + 1 :], "damaged|version|no saved"
+        )
 
 
 def test_states_that_no_neuron_has_are_refused(artifact: Artifact) -> None:
@@ -156,7 +158,7 @@ def test_states_that_no_neuron_has_are_refused(artifact: Artifact) -> None:
     stream = begun(artifact)
     body = bytearray(stream.state()[:-32])
     body[56] = 0b10
-    refused(stream, signed(bytes(body)), r"lies in -1\.\.1, and it holds -2")
+    assert_refused(stream, signed(bytes(body)), r"lies in -1\.\.1, and it holds -2")
 
 
 @pytest.mark.parametrize("target", ["llvm", "llvm{threads=3}"])
@@ -181,7 +183,7 @@ def test_mutated_states_are_refused_or_run(target: str) -> None:
 
 def test_a_step_that_was_cut_in_two_is_not_continued(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("tvm")
-    from spqc.targets.llvm.library.native import Calls
+    from spqc.targets.llvm.loader.native import Calls
 
     artifact = Artifact(contents("llvm"))
     stream, x = begun(artifact), inputs(N_BATCH, 0)

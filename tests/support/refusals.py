@@ -11,7 +11,7 @@ Run = Callable[..., object]
 X = np.zeros((1, 2, 4), np.uint8)
 
 
-def check(outcome: object, code: int, *words: str) -> None:
+def assert_error(outcome: object, code: int, *words: str) -> None:
     """Check the exit code, and that the error names these words."""
     assert outcome.code == code, outcome  # type: ignore[attr-defined]
     assert outcome.out == ""  # type: ignore[attr-defined]
@@ -21,7 +21,7 @@ def check(outcome: object, code: int, *words: str) -> None:
         assert word in err, err
 
 
-def refused(spqc: Run, path: Path, *words: str) -> None:
+def assert_refused(spqc: Run, path: Path, *words: str) -> None:
     """Check that `inspect` and `run` refuse an artifact, and name it and these words."""
     for command in (["inspect", path], ["run", path, "--input", "x.npy"]):
-        check(spqc(*command), 2, path.name, *words)
+        assert_error(spqc(*command), 2, path.name, *words)

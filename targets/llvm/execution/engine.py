@@ -17,8 +17,8 @@ from spqc.plugins.executor import Package
 from spqc.plugins.frontend import Observation
 from spqc.runtime.observe import fed
 
-from ..library.checks import trusted_constants
-from ..library.native import Call, Library
+from ..loader.checks import trusted_constants
+from ..loader.native import Call, Library
 from .memory import End, Garbage, Region, guarded, plain, read_only
 from .results import joined, logits_of, observation_of
 from .workspace import Stage, Workspace

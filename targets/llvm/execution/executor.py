@@ -6,7 +6,7 @@ from spqc.ir import Array
 from spqc.plugins.executor import Executor, Package
 from spqc.plugins.frontend import Observation
 
-from ..library.native import Library
+from ..loader.native import Library
 from .engine import Engine, asked_to_check
 from .stream import NativeStream
 

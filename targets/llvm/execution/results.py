@@ -14,7 +14,7 @@ from spqc.plugins.frontend import Observation
 from spqc.targets._plan.geometry import padded
 from spqc.targets._tir.width import LANES
 
-from ..library.native import Call
+from ..loader.native import Call
 
 
 def logits_of(settings: Mapping[str, Any], call: Call, steps: int) -> Array:

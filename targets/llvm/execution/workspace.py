@@ -9,7 +9,7 @@ from typing import Any
 from spqc.foundation.errors import InternalError
 from spqc.ir.types import Array
 
-from ..library.native import Call, Calls, Library
+from ..loader.native import Call, Calls, Library
 from .memory import Allocate, Garbage, Region, plain
 
 _KEPT = 4  # batch sizes whose memory stays bound

@@ -24,7 +24,7 @@ from spqc.targets._plan.strategy import Site
 from spqc.targets._tir.build import shared_library
 
 from ..emit import Emitted, emit
-from ..library.native import Call, Calls, Library
+from ..loader.native import Call, Calls, Library
 from ..pool import source
 from ..strategies import chooser
 

@@ -24,7 +24,7 @@ pytest.importorskip("tvm")
 from spqc.targets.llvm.execution.executor import NativeExecutor
 from spqc.targets.llvm.execution.memory import Garbage, guarded, read_only
 from spqc.targets.llvm.execution.workspace import Stage
-from spqc.targets.llvm.library.native import Calls
+from spqc.targets.llvm.loader.native import Calls
 
 SIZES = [1, 63, 64, 100, 4096, 5000]
 

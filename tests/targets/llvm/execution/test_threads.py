@@ -23,7 +23,7 @@ from spqc.ir import Graph
 pytest.importorskip("tvm")
 
 from spqc.targets.llvm.execution.workspace import shares
-from spqc.targets.llvm.library.native import Library, _Record
+from spqc.targets.llvm.loader.native import Library, _Record
 
 PATIENCE_S = 20.0
 STRATEGIES = ["dense", "events", "lookup", "slices", "sparse"]

@@ -17,8 +17,8 @@ import spqc
 from spqc.commands.doctor import tiny_graph
 from spqc.foundation.errors import ArtifactError, Unavailable
 from spqc.plugins import registry
-from spqc.targets.llvm.library.elf import Library
-from spqc.targets.llvm.library.seal import SYMBOL, seal_of
+from spqc.targets.llvm.loader.elf import Library
+from spqc.targets.llvm.loader.seal import SYMBOL, seal_of
 
 X = np.random.default_rng(0).integers(0, 2, (5, 2, 4))
 

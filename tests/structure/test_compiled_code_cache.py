@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.library_cache import LibraryCache
+from support.compiled_code_cache import LibraryCache
 
 pytest.importorskip("tvm")
 
@@ -73,11 +73,11 @@ def test_what_is_only_about_meaning_is_not_optimised(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("case", range(3))
-def test_the_first_case_of_a_test_is_compiled_as_users_compile(case: int, library_cache: LibraryCache) -> None:
-    assert library_cache.optimises == (case == 0)
+def test_the_first_case_of_a_test_is_compiled_as_users_compile(case: int, compiled_code: LibraryCache) -> None:
+    assert compiled_code.optimises == (case == 0)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("case", range(2))
-def test_every_slow_case_is_compiled_as_users_compile(case: int, library_cache: LibraryCache) -> None:
-    assert library_cache.optimises
+def test_every_slow_case_is_compiled_as_users_compile(case: int, compiled_code: LibraryCache) -> None:
+    assert compiled_code.optimises
