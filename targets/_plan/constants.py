@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar
 
 import numpy as np
@@ -72,67 +72,27 @@ class Constants:
             self.size += -(-size // _LINE) * _LINE
         return Placed(arrangement, self.placed[arrangement].offset)
 
-    def weight(
-        self,
-        conv: WeightedSum,
-        dtype: str,
-        *,
-        inputs_per_word: int,
-        lanes: int,
-        channels: int,
-        shifts: bool = False,
-        byte: int = 0,
-        bytes_per_weight: int = 1,
-    ) -> Placed[Weight]:
-        """Place a weight for tiles of `lanes` outputs over `channels` padded inputs (see `Weight`)."""
-        return self.place(
-            Weight(
-                conv.weight.name, dtype, conv.output.channels, conv.kernel, channels, lanes, inputs_per_word,
-                conv.groups, byte, bytes_per_weight, shifts,
-            )
-        )  # fmt: skip
-
     def kept_rows(self, conv: WeightedSum, inputs_per_word: int, outputs: int) -> float:
         """Return the share of rows that are not zero: a row is a tile of outputs, a word of channels and a tap."""
         channels = -(-conv.input.channels // inputs_per_word) * inputs_per_word
-        return float(self._kept(conv, inputs_per_word, outputs, channels).mean())
+        shape = (conv.output.channels, conv.kernel, channels, outputs, inputs_per_word)
+        return float(self._kept(Weight(conv.weight.name, "int8", *shape)).mean())
 
-    def sparse_rows(
-        self,
-        conv: WeightedSum,
-        dtype: str,
-        *,
-        inputs_per_word: int,
-        lanes: int,
-        channels: int,
-        shifts: bool = False,
-        byte: int = 0,
-        bytes_per_weight: int = 1,
-    ) -> Placed[SparseRows]:
-        """Place the rows of `weight` that are not zero, tile after tile."""
-        rows = int(self._kept(conv, inputs_per_word, lanes, channels).sum())
-        return self.place(
-            SparseRows(
-                conv.weight.name, dtype, conv.output.channels, conv.kernel, channels, lanes, inputs_per_word,
-                1, byte, bytes_per_weight, shifts, rows,
-            )
-        )  # fmt: skip
+    def sparse_rows(self, weight: Weight) -> Placed[SparseRows]:
+        """Place the rows of a weight that are not zero, tile after tile."""
+        shape = {field_.name: getattr(weight, field_.name) for field_ in fields(weight)}
+        return self.place(SparseRows(**shape, rows=int(self._kept(weight).sum())))
 
-    def row_places(
-        self, conv: WeightedSum, inputs_per_word: int, outputs: int, channels: int, strides: tuple[int, int, int]
-    ) -> Placed[RowPlaces]:
+    def row_places(self, weight: Weight, strides: tuple[int, int, int]) -> Placed[RowPlaces]:
         """Place where each tile's rows begin, and after these `heads` where each row finds its inputs."""
-        kept = self._kept(conv, inputs_per_word, outputs, channels)
-        shape = (conv.output.channels, conv.kernel, channels, outputs, inputs_per_word, 1)
-        return self.place(RowPlaces(conv.weight.name, "int32", *shape, int(kept.sum()), len(kept) + 1, strides))
+        kept = self._kept(weight)
+        shape = (weight.outputs, weight.kernel, weight.channels, weight.lanes, weight.inputs_per_word, weight.groups)
+        return self.place(RowPlaces(weight.name, "int32", *shape, int(kept.sum()), len(kept) + 1, strides))
 
-    def _kept(self, conv: WeightedSum, inputs_per_word: int, outputs: int, channels: int) -> npt.NDArray[np.bool_]:
+    def _kept(self, weight: Weight) -> npt.NDArray[np.bool_]:
         """Return which rows of each tile are not zero: [tile, kernel row, kernel column, word of channels]."""
-        name, shape = conv.weight.name, (conv.kernel, channels, outputs, inputs_per_word)
-        kept: npt.NDArray[np.bool_] = self.cached(
-            ("rows", name, *shape),
-            lambda: Weight(name, "int8", conv.output.channels, *shape).kept(self.graph.data[name]),
-        )
+        key = ("rows", weight.name, weight.kernel, weight.channels, weight.lanes, weight.inputs_per_word)
+        kept: npt.NDArray[np.bool_] = self.cached(key, lambda: weight.kept(self.graph.data[weight.name]))
         return kept
 
     def taps(self, conv: WeightedSum) -> Placed[Taps]:

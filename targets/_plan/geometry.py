@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from spqc.ir import Op, Value
-from spqc.ir.ops import Attention, Conv, Flatten, GlobalSum, Linear, MaxPool, Repeat, Reshape, Spiking, SumPool
+from spqc.ir.ops import Conv, Flatten, Linear, MaxPool, Repeat, Spiking, SumPool
 from spqc.ir.program import Kernel, Program
 
 Pool = SumPool | MaxPool
@@ -166,24 +166,8 @@ def is_view(kernel: Kernel) -> bool:
     return isinstance(kernel.ops[0], Repeat | Flatten)
 
 
-def is_count(kernel: Kernel) -> bool:
-    return isinstance(kernel.ops[0], GlobalSum)
-
-
 def is_wide(kernel: Kernel) -> bool:
     return isinstance(kernel.ops[0], Linear) and kernel.ops[0].is_wide
-
-
-def is_attention(kernel: Kernel) -> bool:
-    return isinstance(kernel.ops[0], Attention)
-
-
-def is_reshape(kernel: Kernel) -> bool:
-    return isinstance(kernel.ops[0], Reshape)
-
-
-def is_pool(kernel: Kernel) -> bool:
-    return isinstance(kernel.ops[0], SumPool | MaxPool)
 
 
 @dataclass(frozen=True)

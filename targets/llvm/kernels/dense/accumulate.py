@@ -17,7 +17,7 @@ from spqc.targets._tir.width import LANES
 
 from . import multiply
 from .blocks import Block
-from .product import Product
+from .product import Product, arranged
 from .stage import Staged
 
 
@@ -35,7 +35,8 @@ class Accumulation:
     def emit(self, sums: Registers, tile: Expr, y: Expr, x: Expr, first: Expr) -> None:
         product, kernel = self.product, self.sum.kernel
         channels = self.staged.channels
-        where = product.arrange(self.context.constants, self.sum, self.block.tiles * LANES, channels, self.part)
+        weight = arranged(product, self.sum, self.block.tiles * LANES, channels, self.part)
+        where = self.context.constants.place(weight)
         vectors = kernel[1] * (channels // product.group)
         start = where.offset // (LANES * product.group * itemsize(where.dtype))
         top = bind(self.staged.top(self.sum, y))

@@ -12,7 +12,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from spqc.targets._plan.arrangements import Placed, SparseRows, Weight
+from spqc.targets._plan.arrangements import Weight
 from spqc.targets._plan.constants import Constants
 from spqc.targets._plan.geometry import WeightedSum
 from spqc.targets._plan.machine import Machine
@@ -38,24 +38,12 @@ class Dot:
     group = 4
     dtype = "int32"
     weight_dtype = "int8"
+    shifts = False
 
     @staticmethod
     def serves(conv: WeightedSum, machine: Machine, constants: Constants) -> bool:
         narrow = constants.weight_dtype(conv.weight) == "int8" or constants.has_two_bytes(conv.weight)
         return conv.bits <= 32 and narrow and any(machine.features >= f for f in (_DOT_FEATURES, _HALF_FEATURES))
-
-    def arrange(self, constants: Constants, conv: WeightedSum, lanes_: int, channels: int, part: int) -> Placed[Weight]:
-        return constants.weight(
-            conv, "int8", inputs_per_word=4, lanes=lanes_, channels=channels, byte=part, bytes_per_weight=self.parts
-        )
-
-    def arrange_rows(
-        self, constants: Constants, conv: WeightedSum, lanes_: int, channels: int, part: int
-    ) -> Placed[SparseRows]:
-        """Place the rows that are not zero (see kernels/sparse.py)."""
-        return constants.sparse_rows(
-            conv, "int8", inputs_per_word=4, lanes=lanes_, channels=channels, byte=part, bytes_per_weight=self.parts
-        )
 
 
 class _Narrow:
@@ -66,15 +54,7 @@ class _Narrow:
     dtype = "int32"
     narrow = "int16"
     weight_dtype = "int8"
-
-    def arrange(self, constants: Constants, conv: WeightedSum, lanes_: int, channels: int, part: int) -> Placed[Weight]:
-        return constants.weight(conv, "int8", inputs_per_word=self.group, lanes=lanes_, channels=channels)
-
-    def arrange_rows(
-        self, constants: Constants, conv: WeightedSum, lanes_: int, channels: int, part: int
-    ) -> Placed[SparseRows]:
-        """Place the rows that are not zero (see kernels/sparse.py)."""
-        return constants.sparse_rows(conv, "int8", inputs_per_word=self.group, lanes=lanes_, channels=channels)
+    shifts = False
 
 
 @dataclass(frozen=True)
@@ -112,23 +92,22 @@ class Portable:
     parts = 1
     group = 1
 
-    def arrange(self, constants: Constants, conv: WeightedSum, lanes_: int, channels: int, part: int) -> Placed[Weight]:
-        shifts = self.multiply == "shift"
-        return constants.weight(
-            conv, self.weight_dtype, inputs_per_word=1, lanes=lanes_, channels=channels, shifts=shifts
-        )
-
-    def arrange_rows(
-        self, constants: Constants, conv: WeightedSum, lanes_: int, channels: int, part: int
-    ) -> Placed[SparseRows]:
-        """Place the rows that are not zero (see kernels/sparse.py)."""
-        shifts = self.multiply == "shift"
-        return constants.sparse_rows(
-            conv, self.weight_dtype, inputs_per_word=1, lanes=lanes_, channels=channels, shifts=shifts
-        )
+    @property
+    def shifts(self) -> bool:
+        """Whether weights are signs and shifts."""
+        return self.multiply == "shift"
 
 
 Product = Dot | Pairs | Words | Portable
+
+
+def arranged(product: Product, conv: WeightedSum, lanes: int, channels: int, byte: int = 0) -> Weight:
+    """Return how the weights of a sum lie, for tiles of `lanes` outputs over `channels` padded inputs.
+
+    byte: of weights of two parts, the high (0) or the low one (1).
+    """
+    shape = (conv.output.channels, conv.kernel, channels, lanes, product.group, conv.groups)
+    return Weight(conv.weight.name, product.weight_dtype, *shape, byte, product.parts, product.shifts)
 
 
 def choose(conv: WeightedSum, machine: Machine, constants: Constants) -> Product:

@@ -17,7 +17,7 @@ from spqc.targets._tir.vector import Expr, Registers, bind, broadcast, cast, con
 from spqc.targets._tir.width import LANES
 
 from ..dense.multiply import accumulate
-from ..dense.product import Dot
+from ..dense.product import Dot, arranged
 from ..rows.plan import choose_pixels
 from ..rows.rows import RowKernel
 from .plan import INPUTS, PixelLanes, in_order
@@ -61,7 +61,7 @@ class Planar(RowKernel):
     def _summed(self, tile: Expr, first: Expr, step: Expr, pixel: Expr) -> Registers:
         """Return the sums of some outputs from `first` on, [output][vector], over a chunk from `pixel` on."""
         product, quads, whole = Dot(), self.quads, in_order(self.head)
-        weights = product.arrange(self.context.constants, whole, LANES, quads.count * INPUTS, 0)
+        weights = self.context.constants.place(arranged(product, whole, LANES, quads.count * INPUTS))
         codes, inputs = self.context.memory.view("constant", "int32"), self.context.memory.view("arena", "int32")
         sums = Registers("sums", _OUTPUTS * self._vectors)
         for i in range(_OUTPUTS * self._vectors):

@@ -15,6 +15,7 @@ from spqc.targets._tir.width import LANES
 from ..dense import multiply
 from ..dense.accumulate import widened
 from ..dense.kernel import Dense
+from ..dense.product import arranged
 
 
 class Sparse(Dense):
@@ -28,9 +29,10 @@ class Sparse(Dense):
         outputs, layers = b.tiles * LANES, conv.layers.kernel if conv.layers is not None else 1
         line = staged.width * (staged.channels // product.group)
         constants = self.context.constants
-        where = product.arrange_rows(constants, conv, outputs, staged.channels, part)
+        weight = arranged(product, conv, outputs, staged.channels, part)
+        where = constants.sparse_rows(weight)
         strides = (conv.kernel[0] // layers, staged.height * line, line)
-        places = constants.row_places(conv, product.group, outputs, staged.channels, strides)
+        places = constants.row_places(weight, strides)
         start = where.offset // (LANES * product.group * {"int8": 1, "int16": 2, "int32": 4}[where.dtype])
         lists = self.context.memory.view("constant", "int32")
         begin = i32(places.offset // 4)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from tvm.tirx.script import builder as T
 
 from spqc.ir.ops import Greater, Linear
+from spqc.targets._plan.arrangements import Weight
 from spqc.targets._plan.geometry import Region, map_of, weighted_sum
 from spqc.targets._tir.context import Context
 from spqc.targets._tir.memory import itemsize
@@ -72,7 +73,9 @@ def _weigh(context: Context, region: Region, linear: Linear, t: Expr, code: Call
     conv = weighted_sum(context.program, linear)
     channels, dtype = conv.input.padded, "int32" if conv.bits <= 32 else "int64"
     stored = context.constants.weight_dtype(conv.weight)
-    where = context.constants.weight(conv, stored, inputs_per_word=1, lanes=LANES, channels=channels)
+    where = context.constants.place(
+        Weight(conv.weight.name, stored, conv.output.channels, conv.kernel, channels, LANES, groups=conv.groups)
+    )
     first = i32(where.offset // itemsize(stored))
     last = region.kernel.ops[-1]
     target = context.place_of(last.out)
