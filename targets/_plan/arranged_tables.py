@@ -8,9 +8,10 @@ from typing import ClassVar
 
 from spqc.ir.ops import Automaton
 
-from .arrangement import SIZES, Arrangement, Integers, Laid, pad, whole
+from .arrangement import SIZES, Arrangement, Integers, Laid, pad
 from .constant_input_spikes import find_spikes
 from .digits import DigitSplit, code_tables, codes_of, in_order
+from .geometry import padded
 from .threshold_tables import Entries, threshold_vectors
 
 _VECTOR = 64  # bytes that thresholds to permute take
@@ -28,12 +29,12 @@ class Table(Arrangement):
 
     @property
     def count(self) -> int:
-        return self.rows * whole(self.channels, self.lanes)
+        return self.rows * padded(self.channels, self.lanes)
 
     def layout(self, array: Integers) -> Laid:
         rows, steps, channels = array.shape
-        padded = pad(array.reshape(rows * steps, channels), 1, self.lanes, self.fill)
-        return padded.reshape(rows * steps, -1, self.lanes).transpose(1, 0, 2)
+        filled = pad(array.reshape(rows * steps, channels), 1, self.lanes, self.fill)
+        return filled.reshape(rows * steps, -1, self.lanes).transpose(1, 0, 2)
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class Vector(Arrangement):
 
     @property
     def count(self) -> int:
-        return whole(self.size, self.lanes)
+        return padded(self.size, self.lanes)
 
     def layout(self, array: Integers) -> Laid:
         return pad(array.ravel(), 0, self.lanes)
@@ -98,7 +99,7 @@ class ConstantInputSpikes(Arrangement):
 
     @property
     def count(self) -> int:
-        return (1 + 2 * self.places) * whole(self.channels, self.lanes)
+        return (1 + 2 * self.places) * padded(self.channels, self.lanes)
 
     def layout(self, array: Integers) -> Laid:
         op = Automaton((), (), "", following=self.entries, fires=self.fires, carry=self.carry)
@@ -129,7 +130,7 @@ class Codes(Arrangement):
     @property
     def count(self) -> int:
         groups = -(-self.channels // self.inputs) * prod(self.kernel)
-        return whole(self.outputs, self.lanes) * groups * (self.inputs // self.split)
+        return padded(self.outputs, self.lanes) * groups * (self.inputs // self.split)
 
     def slabs(self, array: Integers) -> list[Integers]:
         return [array[first : first + self.lanes] for first in range(0, len(array), self.lanes)]

@@ -9,7 +9,8 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from .arrangement import Arrangement, Integers, Laid, pad, whole
+from .arrangement import Arrangement, Integers, Laid, pad
+from .geometry import padded
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Tiles(Arrangement):
 
     @property
     def count(self) -> int:
-        return whole(self.outputs, self.lanes) * self.channels * prod(self.kernel)
+        return padded(self.outputs, self.lanes) * self.channels * prod(self.kernel)
 
     def slabs(self, array: Integers) -> list[Integers]:
         if self.groups > 1:
@@ -127,7 +128,7 @@ class Taps(Arrangement):
 
     @property
     def count(self) -> int:
-        return whole(self.outputs, self.lanes) * prod(self.kernel)
+        return padded(self.outputs, self.lanes) * prod(self.kernel)
 
     def layout(self, array: Integers) -> Laid:
         rows = pad(array.reshape(len(array), -1), 0, self.lanes)
@@ -153,7 +154,7 @@ class BitPlanes(Tiles):
 
     @property
     def count(self) -> int:
-        return whole(self.outputs, self.lanes) * self.words * 2
+        return padded(self.outputs, self.lanes) * self.words * 2
 
     def layout(self, array: Integers) -> Laid:
         rows = self.tiles(array)[..., 0]
@@ -179,7 +180,7 @@ class EventRows(Tiles):
     @property
     def count(self) -> int:
         inputs = self.channels // self.block * (self.block + 1)
-        return whole(self.outputs, self.lanes) // 2 * self.bytes_per_weight * prod(self.kernel) * inputs
+        return padded(self.outputs, self.lanes) // 2 * self.bytes_per_weight * prod(self.kernel) * inputs
 
     def layout(self, array: Integers) -> Laid:
         parts = [array] if self.bytes_per_weight == 1 else [byte_of(array, 1), byte_of(array, 0)]

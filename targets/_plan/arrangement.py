@@ -76,8 +76,3 @@ def pad(array: Integers, axis: int, multiple: int, fill: int = 0) -> Integers:
     extra = -array.shape[axis] % multiple
     width = [(0, extra if i == axis else 0) for i in range(array.ndim)]
     return np.pad(array, width, constant_values=fill)
-
-
-def whole(count: int, multiple: int) -> int:
-    """Return a count rounded up to a multiple."""
-    return -(-count // multiple) * multiple

@@ -24,7 +24,7 @@ def key_of(site: Site) -> str:
     return (
         f"{site.region.kernel.ops[0].name} {shape} -> {conv.output.channels} {_window(conv)}, "
         f"{weights}, {inputs}, {steps}, "
-        f"then {_tail(site.region)}; {site.machine.cpu}, {site.machine.threads} threads"
+        f"then {_epilogue(site.region)}; {site.machine.cpu}, {site.machine.threads} threads"
     )
 
 
@@ -43,7 +43,7 @@ def _window(conv: WeightedSum) -> str:
     return plain if layers is None else f"{plain} depth k{layers.kernel} s{layers.stride} p{layers.padding}"
 
 
-def _tail(region: Region) -> str:
+def _epilogue(region: Region) -> str:
     words = [f"{op.name} {op.outputs[0].type.encoding}{op.outputs[0].type.bits}" for op in region.kernel.ops[1:]]
     if region.neuron is not None and len(region.neuron.inputs) > 2:
         words.append("table " + "x".join(map(str, region.neuron.inputs[2].type.shape[:-1])))

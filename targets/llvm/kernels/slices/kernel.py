@@ -1,9 +1,9 @@
 """The kernel of bit slices: outputs are the bits of one vector, 512 or 256, and full adders count them.
 
-A counter is a stack of vectors: bit i of slice k is bit k of lane i's count. Programs (`sliced`) say for every output
-which vectors of inputs are added at which slice; what is subtracted is added as its complement, and the difference, a
-constant, is taken away at the end. Then 16 outputs' slices are transposed into rows of sums, and the epilogue of any
-row kernel goes on.
+A counter is a stack of vectors: bit i of slice k is bit k of lane i's count. Programs (`adder_programs`) say for every
+output which vectors of inputs are added at which slice; what is subtracted is added as its complement, and the
+difference, a constant, is taken away at the end. Then 16 outputs' slices are transposed into rows of sums, and the
+epilogue of any row kernel goes on.
 """
 
 from __future__ import annotations
